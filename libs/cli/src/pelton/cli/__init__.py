@@ -1,0 +1,1 @@
+"""The pelton command: supervisor, demos, audit and operations from a terminal."""

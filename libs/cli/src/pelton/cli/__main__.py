@@ -1,0 +1,5 @@
+"""`python -m pelton.cli`: the same as the `pelton` command."""
+
+from pelton.cli.main import main
+
+main()

@@ -1,0 +1,33 @@
+"""The `pelton` command."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from pelton.cli import audit, declare, demo, lifecycle, models
+from pelton.cli.home import HomeError
+from pelton.local.errors import LocalError
+from pelton.sdk.errors import PeltonError
+
+app = typer.Typer(
+    name="pelton",
+    help="Event-driven MLOps on Kafka: one loop from live data to a promoted model, replayable to the byte.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for commands in (lifecycle.app, declare.app, models.app):
+    app.registered_commands.extend(commands.registered_commands)
+    app.registered_groups.extend(commands.registered_groups)
+app.add_typer(audit.app, name="audit")
+app.add_typer(demo.app, name="demo")
+
+
+def main() -> None:
+    """Run the command; what a user can mend is told in words, without a traceback."""
+    try:
+        app()
+    except (HomeError, LocalError, PeltonError) as error:
+        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)

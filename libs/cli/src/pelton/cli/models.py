@@ -1,0 +1,219 @@
+"""`pelton model | rollout | features | monitor | train | events | dlq`: what is there, and a person's word."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from aiokafka import AIOKafkaConsumer
+from rich.console import Console
+from rich.table import Table
+
+from pelton.contracts.topics import CONTROL_OWNERS, control_topic
+from pelton.sdk.client import Client
+
+app = typer.Typer()
+model = typer.Typer(no_args_is_help=True, help="Models and their versions.")
+rollout = typer.Typer(no_args_is_help=True, help="Rollouts: shadow, canary, rollback.")
+features = typer.Typer(no_args_is_help=True, help="Feature views and online features.")
+monitor = typer.Typer(no_args_is_help=True, help="Windows, drift and performance.")
+events = typer.Typer(no_args_is_help=True, help="The facts on Kafka.")
+dlq = typer.Typer(no_args_is_help=True, help="Messages that a service could not handle.")
+for name, commands in (
+    ("model", model),
+    ("rollout", rollout),
+    ("features", features),
+    ("monitor", monitor),
+    ("events", events),
+    ("dlq", dlq),
+):
+    app.add_typer(commands, name=name)
+
+console = Console()
+Json = Annotated[bool, typer.Option("--json", help="For a script.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it stays on record.")]
+
+
+@model.command("list")
+def list_models(as_json: Json = False) -> None:
+    """Every model."""
+    _show(lambda client: _items(client.get("registry", "/v1/models")), as_json)
+
+
+@model.command("show")
+def show_model(name: str, as_json: Json = False) -> None:
+    """A model's versions and their stages."""
+    _show(lambda client: _items(client.get("registry", f"/v1/models/{name}/versions")), as_json)
+
+
+@model.command()
+def approve(name: str, version: int, reason: Reason) -> None:
+    """Let a version that waits for approval into production. Who asked for it cannot approve it."""
+    with Client() as client:
+        _decide(client, name, version, "approve", reason)
+    console.print(f"{name} version {version} is approved.")
+
+
+@model.command()
+def deny(name: str, version: int, reason: Reason) -> None:
+    """Keep a version that waits for approval out of production."""
+    with Client() as client:
+        _decide(client, name, version, "deny", reason)
+    console.print(f"{name} version {version} is denied.")
+
+
+@model.command()
+def rollback(name: str, reason: Reason) -> None:
+    """Make the former champion the champion again."""
+    with Client() as client:
+        client.post("registry", f"/v1/models/{name}/rollback", {"reason": reason})
+    console.print(f"{name} is rolled back; see `pelton model show {name}`.")
+
+
+@app.command()
+def train(name: str, as_json: Json = False) -> None:
+    """Ask for a training now, whatever the triggers say."""
+    with Client() as client:
+        answer = client.post("trainer", "/v1/trainings", {"model": name})
+    typer.echo(json.dumps(answer) if as_json else f"Training {answer['training_id']} is {answer['status']}.")
+
+
+@rollout.command("show")
+def show_rollout(name: str, as_json: Json = False) -> None:
+    """How a model's requests are answered, and the test under way."""
+    with Client() as client:
+        found = client.get("deployer", f"/v1/rollouts/{name}")
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    history = found.pop("history")
+    console.print_json(data=found)
+    for fact in reversed(history[:10]):
+        console.print(f"{fact['time'][:19]}  {fact['type'].split('.')[2]}", highlight=False)
+
+
+@rollout.command()
+def abort(name: str) -> None:
+    """End the trial under way; the champion stays."""
+    with Client() as client:
+        client.post("deployer", f"/v1/rollouts/{name}/abort", {})
+    console.print(f"The rollout of {name} is aborted.")
+
+
+@features.command("list")
+def list_features(as_json: Json = False) -> None:
+    """Every version of every feature view."""
+    with Client() as client:
+        views = client.get("feature", "/v1/feature-views")
+    if as_json:
+        typer.echo(json.dumps(views))
+        return
+    for view in views:
+        console.print(f"[bold]{view['name']}[/bold] {view['digest'][7:19]}  {', '.join(view['features'])}")
+
+
+@features.command("get")
+def get_features(
+    refs: Annotated[list[str], typer.Argument(help="view:feature, one or more.")],
+    entity: Annotated[list[str], typer.Option("--entity", help="name=value; once for each entity.")],
+    at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); now when left out.")] = None,
+) -> None:
+    """Online features of one entity."""
+    entities = {one.partition("=")[0]: [one.partition("=")[2]] for one in entity}
+    body: dict[str, Any] = {"entities": entities, "features": refs}
+    if at is not None:
+        body["at"] = [at]
+    with Client() as client:
+        answer = client.post("feature", "/get-online-features", body)
+    names = answer["metadata"]["feature_names"]
+    for name, result in zip(names, answer["results"], strict=True):
+        console.print(f"{name}: {result['values'][0]} ({result['statuses'][0]})", highlight=False)
+
+
+@monitor.command("report")
+def report(name: str, as_json: Json = False) -> None:
+    """The newest windows of a model."""
+    _show(lambda client: _items(client.get("monitor", "/v1/windows", model=name)), as_json)
+
+
+@monitor.command("alerts")
+def alerts(as_json: Json = False) -> None:
+    """What is drifting or degraded now."""
+    _show(lambda client: _items(client.get("monitor", "/v1/alerts")), as_json)
+
+
+@events.command("tail")
+def tail(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new facts until Ctrl-C.")] = False,
+) -> None:
+    """Every fact on the control topics, oldest first, as a JSON line each."""
+    with Client() as client:
+        kafka = client.address.kafka
+    asyncio.run(_tail(kafka, follow=follow))
+
+
+@dlq.command("list")
+def list_dead_letters(service: str, as_json: Json = False) -> None:
+    """The newest messages that a service set aside."""
+    _show(lambda client: _items(client.get(service, "/v1/dead-letters")), as_json)
+
+
+@dlq.command("replay")
+def replay(service: str, letter: str) -> None:
+    """Handle a dead letter again; it stays where it is when that fails."""
+    with Client() as client:
+        client.post(service, f"/v1/dead-letters/{letter}/replay", {})
+    console.print(f"{letter} is handled.")
+
+
+def _decide(client: Client, name: str, version: int, word: str, reason: str) -> None:
+    """Say a person's word about a version, bound to the artifact that it has now."""
+    path = f"/v1/models/{name}/versions/{version}"
+    artifact = client.get("registry", path)["details"]["artifact"]["digest"]
+    client.post("registry", f"{path}/{word}", {"artifact": artifact, "reason": reason})
+
+
+async def _tail(kafka: str, *, follow: bool) -> None:
+    topics = [control_topic(owner) for owner in CONTROL_OWNERS]
+    consumer = AIOKafkaConsumer(
+        *topics, bootstrap_servers=kafka, auto_offset_reset="earliest", enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(consumer.assignment())
+        left = {partition for partition, end in ends.items() if end > 0}
+        while left or follow:
+            for partition, records in (await consumer.getmany(timeout_ms=500)).items():
+                for record in records:
+                    headers = {name: value.decode() for name, value in record.headers if name.startswith("ce_")}
+                    typer.echo(json.dumps(headers | {"data": json.loads(record.value)}))
+                if records[-1].offset + 1 >= ends[partition]:
+                    left.discard(partition)
+    finally:
+        await consumer.stop()
+
+
+def _items(answer: Any) -> Sequence[dict[str, Any]]:  # noqa: ANN401 - a page or a plain list
+    """The rows of an answer, which is a list or a page of one."""
+    if isinstance(answer, list):
+        return answer
+    return next((value for value in answer.values() if isinstance(value, list)), [answer])
+
+
+def _show(ask: Callable[[Client], Sequence[dict[str, Any]]], as_json: bool) -> None:
+    with Client() as client:
+        rows = ask(client)
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    if not rows:
+        console.print("Nothing yet.")
+        return
+    plain = [name for name, value in rows[0].items() if not isinstance(value, dict | list)]
+    table = Table(box=None, pad_edge=False)
+    for name in plain:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(str(row.get(name, "")) for name in plain))
+    console.print(table)

@@ -1,0 +1,1 @@
+"""Event store, outbox relay, inbox, dead letters, telemetry, identity and the service host."""

@@ -1,0 +1,196 @@
+"""What stands before every route: a limit on bodies, who is asking, what is measured. Plain ASGI, for hot paths too."""
+
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pelton.eventkit.identity import Actor, InvalidTokenError, Role, TokenVerifier
+from pelton.eventkit.problems import MEDIA_TYPE, ProblemError, unforeseen
+from pelton.eventkit.telemetry.metrics import Metrics
+from pelton.eventkit.telemetry.tracing import request_span
+
+log = structlog.get_logger(__name__)
+
+OPEN_PATHS = frozenset(
+    {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/v2/health/live", "/v2/health/ready"}
+)
+
+
+async def send_problem(
+    scope: Scope, send: Send, problem: ProblemError, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """Answer a raw ASGI request with a problem."""
+    body = problem.body(scope["path"])
+    own = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": problem.status, "headers": [*own, *headers]})
+    await send({"type": "http.response.body", "body": body})
+
+
+class BodyLimit:
+    """Refuses bodies over `max_bytes` with 413, whether they announce their length or not."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; a body of unknown length is counted as it comes."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced, streamed = None, False
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                announced = value
+            elif name == b"transfer-encoding":
+                streamed = True
+        if announced is not None and not self._allows(announced):
+            await self._refuse(scope, send)
+        elif streamed or announced is None:
+            await self._count(scope, receive, send)
+        else:
+            # The server gives the application no more than was announced: there is nothing to count.
+            await self._app(scope, receive, send)
+
+    def _allows(self, announced: bytes) -> bool:
+        return announced.isdigit() and len(announced) < _DIGITS_OF_A_LENGTH and int(announced) <= self._max_bytes
+
+    async def _count(self, scope: Scope, receive: Receive, send: Send) -> None:
+        received, started = 0, False
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                raise _BodyTooLargeError
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            # What an application makes of the error, such as FastAPI's 400, is not the answer.
+            if started or received <= self._max_bytes:
+                started = True
+                await send(message)
+
+        try:
+            await self._app(scope, counted, noted)
+        except _BodyTooLargeError:
+            if started:
+                raise
+        if received > self._max_bytes and not started:
+            await self._refuse(scope, send)
+
+    async def _refuse(self, scope: Scope, send: Send) -> None:
+        limit = f"a body may have {self._max_bytes} bytes; send fewer records at a time"
+        await send_problem(scope, send, ProblemError(413, "body-too-large", "The body is too large", limit))
+
+
+_DIGITS_OF_A_LENGTH = 20
+
+
+class _BodyTooLargeError(Exception):
+    """Thrown into an application that reads on past the limit."""
+
+
+class Authentication:
+    """Lets in whoever has a valid bearer token, and says so in `scope["state"]["actor"]`."""
+
+    def __init__(self, app: ASGIApp, verifier: TokenVerifier) -> None:
+        self._app = app
+        self._verifier = verifier
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Find the actor, or answer 401."""
+        if scope["type"] != "lifespan" and scope["path"] not in OPEN_PATHS:
+            try:
+                scope.setdefault("state", {})["actor"] = self._actor(scope)
+            except InvalidTokenError as error:
+                await _refuse_entry(scope, send, str(error))
+                return
+        await self._app(scope, receive, send)
+
+    def _actor(self, scope: Scope) -> Actor:
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                scheme, _, token = value.decode("latin-1").partition(" ")
+                if scheme.lower() != "bearer" or not token:
+                    raise InvalidTokenError("send the header `Authorization: Bearer <token>`")
+                return self._verifier.verify(token, time.time())
+        raise InvalidTokenError(
+            "there is no token; send the header `Authorization: Bearer <token>` "
+            "(`pelton up` leaves one in PELTON_HOME/secrets/cli.token)"
+        )
+
+
+async def _refuse_entry(scope: Scope, send: Send, reason: str) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": reason})
+        return
+    problem = ProblemError(401, "unauthenticated", "Who are you?", reason)
+    await send_problem(scope, send, problem, ((b"www-authenticate", b'Bearer realm="pelton"'),))
+
+
+_POLICY_VIOLATION = 1008
+
+
+class Observation:
+    """Measures each request by its route, gives it a span that continues the caller's trace, and answers what failed.
+
+    An error that no route foresaw is logged once, and answered with 500 and the trace id, and nothing of its insides.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, watched."""
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        status = 0
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        began = time.perf_counter()
+        try:
+            with request_span(scope["method"], scope["path"], scope["headers"]):
+                try:
+                    await self._app(scope, receive, noted)
+                except Exception as error:
+                    problem = error if isinstance(error, ProblemError) else unforeseen()
+                    if status or problem is not error:
+                        log.exception("request failed", path=scope["path"])
+                    if not status:  # else an answer is out, whole or broken off by the server
+                        await send_problem(scope, noted, problem)
+        finally:
+            # The route's pattern, never the path: a path holds names, and each would make a series of its own.
+            route = getattr(scope.get("route"), "path", None) or scope.get("pelton_route") or "other"
+            self._metrics.http_requests.labels(route, str(status or 500)).inc()
+            self._metrics.http_seconds.labels(route).observe(time.perf_counter() - began)
+
+
+def require(role: Role) -> Callable[[Request], Coroutine[Any, Any, Actor]]:
+    """A dependency of FastAPI that gives the actor, or answers 403 when the role is not enough."""
+
+    async def actor_with_role(request: Request) -> Actor:
+        actor: Actor = request.state.actor
+        if not actor.may(role):
+            raise ProblemError(
+                403,
+                "forbidden",
+                "You may not do this",
+                f"this needs the role {role.name.lower()}, and {actor.name} has {actor.role.name.lower()}",
+            )
+        return actor
+
+    return actor_with_role

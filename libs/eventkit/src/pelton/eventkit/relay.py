@@ -1,0 +1,138 @@
+"""The relay: takes facts from the event store to Kafka, in order, with gap-free positions.
+
+One relay of a service leads, by an advisory lock. It numbers the unpublished rows, publishes them, and then moves
+its cursor; each step is its own commit. Whatever it dies between, its successor publishes the same facts with the
+same positions again, and readers skip what they have seen.
+
+A cursor over `seq` would skip a transaction that commits late; numbering `WHERE position IS NULL` does not.
+Lock, numbering and cursor share one connection: a relay that lost its lock cannot number.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import asyncpg
+import structlog
+
+from pelton.eventkit.database import lock_key
+from pelton.eventkit.envelope import Envelope
+from pelton.eventkit.failures import is_transient
+from pelton.eventkit.publisher import Outgoing, Publisher
+from pelton.eventkit.telemetry.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+BATCH = 1000
+LOCK = lock_key("pelton.relay")
+
+NUMBER = """
+    WITH top AS (SELECT coalesce(max(position), 0) AS position FROM events),
+         waiting AS (SELECT seq FROM events WHERE position IS NULL ORDER BY seq LIMIT $1),
+         numbered AS (SELECT seq, row_number() OVER (ORDER BY seq) AS place FROM waiting)
+    UPDATE events SET position = top.position + numbered.place
+    FROM top, numbered WHERE events.seq = numbered.seq
+"""
+CURSOR = "SELECT cursor FROM relay"
+UNPUBLISHED = """
+    SELECT id, stream, version, type, data, meta, time, position
+    FROM events WHERE position > $1 ORDER BY position LIMIT $2
+"""
+MOVE = "UPDATE relay SET cursor = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A numbered row of the event store."""
+
+    envelope: Envelope
+    data: bytes
+
+    @classmethod
+    def from_row(cls, owner: str, row: asyncpg.Record) -> "StoredEvent":
+        """Read a row of `UNPUBLISHED`."""
+        meta = json.loads(row["meta"])
+        envelope = Envelope(
+            id=row["id"],
+            owner=owner,
+            type=row["type"],
+            subject=row["stream"],
+            time=row["time"],
+            correlation_id=meta["correlation_id"],
+            causation_id=meta["causation_id"],
+            actor=meta["actor"],
+            stream_version=row["version"],
+            position=row["position"],
+            traceparent=meta["traceparent"],
+        )
+        return cls(envelope, row["data"])
+
+    def outgoing(self) -> Outgoing:
+        """The record on Kafka, keyed by the aggregate."""
+        return Outgoing(self.envelope.topic, self.envelope.subject.encode(), self.envelope.headers(), self.data)
+
+
+class Relay:
+    """Publishes the facts of one service; `leading` is true while this process is the one that does.
+
+    `idle_poll` (seconds) bounds how long a notification that was lost with a connection goes unnoticed.
+    """
+
+    def __init__(self, dsn: str, owner: str, publisher: Publisher, metrics: Metrics, *, idle_poll: float = 1.0) -> None:
+        self._dsn = dsn
+        self._owner = owner
+        self._publisher = publisher
+        self._metrics = metrics
+        self._idle_poll = idle_poll
+        self._wake = asyncio.Event()
+        self.leading = False
+
+    async def run(self) -> None:
+        """Lead when it is this relay's turn, until cancelled; ride out a database or a broker that restarts."""
+        pause = 0.1
+        while True:
+            try:
+                await self._lead()
+            except Exception as error:
+                self._lead_as(leading=False)
+                if not is_transient(error):
+                    raise
+                log.warning("relay interrupted", reason=str(error) or type(error).__name__, pause=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+
+    async def _lead(self) -> None:
+        connection = await asyncpg.connect(self._dsn, server_settings={"application_name": f"{self._owner}-relay"})
+        try:
+            await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+            await connection.add_listener("pelton_outbox", lambda *_: self._wake.set())
+            connection.add_termination_listener(lambda *_: self._wake.set())
+            self._lead_as(leading=True)
+            log.info("relay leads")
+            while True:
+                while await self._publish_next(connection):
+                    pass
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), self._idle_poll)
+                self._wake.clear()
+        finally:
+            self._lead_as(leading=False)
+            with suppress(Exception):
+                await connection.close(timeout=2)
+
+    def _lead_as(self, *, leading: bool) -> None:
+        self.leading = leading
+        self._metrics.relay_leading.set(leading)
+
+    async def _publish_next(self, connection: asyncpg.Connection) -> bool:
+        await connection.execute(NUMBER, BATCH)
+        cursor = await connection.fetchval(CURSOR)
+        rows: Sequence[asyncpg.Record] = await connection.fetch(UNPUBLISHED, cursor, BATCH)
+        if not rows:
+            return False
+        await self._publisher.publish([StoredEvent.from_row(self._owner, row).outgoing() for row in rows])
+        await connection.execute(MOVE, rows[-1]["position"])
+        self._metrics.relay_published.inc(len(rows))
+        return True

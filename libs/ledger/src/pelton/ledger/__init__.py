@@ -1,0 +1,1 @@
+"""Merkle log, signed checkpoints and proofs."""

@@ -1,0 +1,12 @@
+"""What users import: declare sources, feature views and models, and talk to the services.
+
+from pelton.sdk import Aggregate, Client, FeatureView, Source
+"""
+
+from pelton.contracts.definitions import Aggregate, ModelDefinition
+from pelton.contracts.definitions import FeatureViewDefinition as FeatureView
+from pelton.contracts.definitions import SourceDefinition as Source
+from pelton.sdk.client import Client
+from pelton.sdk.errors import PeltonError
+
+__all__ = ["Aggregate", "Client", "FeatureView", "ModelDefinition", "PeltonError", "Source"]

@@ -1,0 +1,188 @@
+"""A small language over the fields of events, such as `arr_delay > 15` or `carrier == "UA" and dep_delay * 60 < 900`.
+
+It has fields, numbers, texts, `True`, `False`, `+ - * /`, comparisons, `and or not`, `abs(x)` and `is_null(x)`.
+Null goes through: arithmetic and comparisons with null are null, `and`, `or` and `not` follow Kleene's logic. It is
+parsed with Python's own grammar, of which nothing else is let in, and never run as Python.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_LENGTH: Final = 2000
+MAX_DEPTH: Final = 50
+
+Column = NDArray[Any]
+Columns = Mapping[str, Column]
+Numbers = NDArray[np.float64]
+
+_ARITHMETIC: Final[Mapping[type[ast.operator], Callable[[Any, Any], Any]]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+_COMPARISONS: Final[Mapping[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+_FUNCTIONS: Final = ("abs", "is_null")
+
+
+class ExpressionError(ValueError):
+    """An expression outside the language, or a field that the events do not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A parsed expression. `fields` are the names it reads."""
+
+    text: str
+    fields: frozenset[str]
+    _tree: ast.expr
+
+    @staticmethod
+    def parse(text: str) -> "Expression":
+        """Parse an expression.
+
+        Raises:
+            ExpressionError: not of this language; says what and where.
+        """
+        return _parse(text)
+
+    def evaluate(self, columns: Columns) -> Numbers:
+        """The value for each event, shape (n,): numbers as they are, true as 1, false as 0, null as NaN.
+
+        Columns of shape (n,) are float64 with NaN for null, or objects (texts) with None for null.
+
+        Raises:
+            ExpressionError: a field is missing, or texts are where numbers belong.
+        """
+        rows = len(next(iter(columns.values()), ()))
+        with np.errstate(all="ignore"):
+            value = _evaluate(self._tree, columns, self.text)
+        if _is_text(value):
+            raise ExpressionError(f"{self.text!r} is a text; compare it with one to get a number")
+        return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), (rows,)))
+
+
+@lru_cache(maxsize=1024)
+def _parse(text: str) -> Expression:
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"an expression may have {MAX_LENGTH} characters, and this one has {len(text)}")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise ExpressionError(f"{text!r} is no expression: {error}") from error
+    fields: set[str] = set()
+    _check(tree, text, fields, 0)
+    return Expression(text, frozenset(fields), tree)
+
+
+def _check(node: ast.expr, text: str, fields: set[str], depth: int) -> None:
+    """Let only the language's own nodes through, and note the fields."""
+    if depth > MAX_DEPTH:
+        raise ExpressionError(f"{text!r} is nested more than {MAX_DEPTH} deep")
+    parts: list[ast.expr] = []
+    match node:
+        case ast.Name(id=name):
+            fields.add(name)
+        case ast.Constant(value=bool() | int() | float() | str()):
+            pass
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+            parts = [left, right]
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Not(), operand=operand):
+            parts = [operand]
+        case ast.BoolOp(values=parts_of):
+            parts = list(parts_of)
+        case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARISONS for op in ops):
+            parts = [left, *others]
+        case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _FUNCTIONS:
+            parts = [argument]
+        case _:
+            place = f"at character {getattr(node, 'col_offset', 0) + 1}"
+            raise ExpressionError(
+                f"{text!r}: {type(node).__name__} {place} is not allowed; there are fields, numbers, texts, + - * /, "
+                "comparisons, and, or, not, abs(x) and is_null(x)"
+            )
+    for part in parts:
+        _check(part, text, fields, depth + 1)
+
+
+def _evaluate(node: ast.expr, columns: Columns, text: str) -> Any:  # noqa: ANN401 - a number, a text or a column
+    match node:
+        case ast.Name(id=name):
+            if name not in columns:
+                known = ", ".join(sorted(columns))
+                raise ExpressionError(f"{text!r} reads the field {name!r}, which the events do not have: {known}")
+            return columns[name]
+        case ast.Constant(value=str() as value):
+            return value
+        case ast.Constant(value=value):
+            return float(value)  # type: ignore[arg-type]
+        case ast.BinOp(left=left, op=op, right=right):
+            sides = [_number(_evaluate(side, columns, text), text) for side in (left, right)]
+            return _ARITHMETIC[type(op)](*sides)
+        case ast.UnaryOp(op=op, operand=operand):
+            number = _number(_evaluate(operand, columns, text), text)
+            return _not(number) if isinstance(op, ast.Not) else -number if isinstance(op, ast.USub) else number
+        case ast.BoolOp(op=op, values=values):
+            truths = [_truth(_number(_evaluate(value, columns, text), text)) for value in values]
+            return _all(truths) if isinstance(op, ast.And) else _not(_all([_not(truth) for truth in truths]))
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            sides = [_evaluate(side, columns, text) for side in (left, *others)]
+            return _all([_compare(a, op, b, text) for a, op, b in zip(sides, ops, sides[1:], strict=False)])
+        case ast.Call(func=ast.Name(id="is_null"), args=[argument]):
+            return _is_null(_evaluate(argument, columns, text)).astype(np.float64)
+        case ast.Call(args=[argument]):
+            return np.abs(_number(_evaluate(argument, columns, text), text))
+    raise ExpressionError(f"{text!r} cannot be evaluated")
+
+
+def _compare(left: Any, op: ast.cmpop, right: Any, text: str) -> Numbers:  # noqa: ANN401
+    if _is_text(left) != _is_text(right):
+        raise ExpressionError(f"{text!r} compares a text with a number")
+    if _is_text(left) and not isinstance(op, ast.Eq | ast.NotEq):
+        raise ExpressionError(f"{text!r}: texts can be compared by == and != only")
+    truth = np.asarray(_COMPARISONS[type(op)](left, right), dtype=np.float64)
+    return np.where(_is_null(left) | _is_null(right), np.nan, truth)
+
+
+def _all(truths: list[Numbers]) -> Numbers:
+    """Kleene's and: false if one is false, else null if one is null."""
+    stacked = np.stack(np.broadcast_arrays(*truths))
+    return np.where((stacked == 0).any(axis=0), 0.0, np.where(np.isnan(stacked).any(axis=0), np.nan, 1.0))
+
+
+def _not(value: Numbers) -> Numbers:
+    return 1.0 - _truth(value)
+
+
+def _truth(value: Numbers) -> Numbers:
+    return np.where(np.isnan(value), np.nan, (np.asarray(value) != 0).astype(np.float64))
+
+
+def _is_null(value: Any) -> NDArray[np.bool_]:  # noqa: ANN401
+    if _is_text(value):
+        return np.asarray(np.asarray(value, dtype=object) == None, dtype=np.bool_)  # noqa: E711 - elementwise
+    return np.isnan(np.asarray(value, dtype=np.float64))
+
+
+def _is_text(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, str) or (isinstance(value, np.ndarray) and value.dtype == object)
+
+
+def _number(value: Any, text: str) -> Numbers:  # noqa: ANN401
+    if _is_text(value):
+        raise ExpressionError(f"{text!r} uses a text as a number")
+    return np.asarray(value, dtype=np.float64)

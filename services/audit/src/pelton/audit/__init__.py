@@ -1,0 +1,1 @@
+"""The Merkle log over all events, replay and proofs."""

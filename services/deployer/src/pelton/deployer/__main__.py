@@ -1,0 +1,17 @@
+"""The deployer: the one place that wires it together."""
+
+from pathlib import Path
+
+from pelton.contracts.topics import OUTCOMES, PREDICTIONS
+from pelton.deployer.api import router
+from pelton.deployer.evidence import EvidenceProcessor
+from pelton.deployer.handlers import HANDLERS
+from pelton.eventkit.host import Service
+from pelton.eventkit.settings import PlatformSettings
+
+service = Service("deployer", PlatformSettings(), migrations=Path(__file__).parent / "migrations" / "versions")
+service.handles(*HANDLERS)
+service.routes(router(service.units))
+service.needs_topics({OUTCOMES: 1, PREDICTIONS: 1})
+service.reads("evidence", EvidenceProcessor(service.units)).read([OUTCOMES, PREDICTIONS])
+service.run()

@@ -1,0 +1,106 @@
+"""Reading outcomes and predictions into the tests of the steps under way."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import structlog
+from aiokafka import ConsumerRecord
+
+from pelton.contracts.definitions import seconds
+from pelton.contracts.records import decode_outcomes
+from pelton.contracts.topics import OUTCOMES
+from pelton.deployer import store
+from pelton.deployer.domain import Rollout, settle
+from pelton.deployer.recording import record
+from pelton.deployer.sequential import UnfitObservationsError
+from pelton.deployer.step import StepTest, answers_of
+from pelton.eventkit.envelope import Cause
+from pelton.eventkit.reader import Partition, Records
+from pelton.eventkit.store import reader_offsets, save_reader_offsets
+from pelton.eventkit.unit import UnitOfWork, Units
+
+log = structlog.get_logger(__name__)
+
+READER = "evidence"
+UNFIT = (msgspec.MsgspecError, UnfitObservationsError)
+
+
+class Served(msgspec.Struct):
+    """What the tests need of a prediction record; its inputs and outputs are passed over unread."""
+
+    model: str
+    revision: int
+    served: list[int]
+    errors: dict[str, int]
+
+
+_served = msgspec.json.Decoder(Served)
+
+
+class EvidenceProcessor:
+    """Counts records into the tests; state, offsets and what they decide commit together."""
+
+    def __init__(self, units: Units) -> None:
+        self._units = units
+
+    async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:  # noqa: ARG002
+        """Go on where the last commit ended."""
+        async with self._units.begin() as unit:
+            return await reader_offsets(unit.connection, READER)
+
+    async def process(self, batch: Mapping[Partition, Records]) -> None:
+        """Count a batch, and settle each step whose test changed."""
+        async with self._units.begin() as unit:
+            before = await store.tests(unit.connection)
+            under_way = dict(before)
+            for records in batch.values():
+                for item in records:
+                    self._count(under_way, item)
+            for model, (test, correlation_id) in under_way.items():
+                if test is not before[model][0]:
+                    await _settle(unit, model, test, correlation_id)
+            offsets = {partition: records[-1].offset + 1 for partition, records in batch.items()}
+            await save_reader_offsets(unit.connection, READER, offsets)
+
+    def _count(self, under_way: dict[str, tuple[StepTest, str]], item: ConsumerRecord[bytes, bytes]) -> None:
+        try:
+            counted = count(under_way, item.topic, item.partition, item.offset, item.value or b"")
+        except UNFIT as error:
+            log.warning("record passed over", topic=item.topic, offset=item.offset, reason=str(error))
+            return
+        if counted is not None:
+            model = counted.settings.model
+            under_way[model] = (counted, under_way[model][1])
+
+
+def count(
+    under_way: Mapping[str, tuple[StepTest, str]], topic: str, partition: int, offset: int, value: bytes
+) -> StepTest | None:
+    """The test that a record belongs to, with the record counted; None when no test is under way for its model.
+
+    Raises:
+        msgspec.MsgspecError: the record does not have the shape that its topic promises.
+        UnfitObservationsError: it holds what no test is valid for.
+    """
+    place = (topic, partition, offset)
+    if topic == OUTCOMES:
+        outcomes = decode_outcomes(value)
+        found = under_way.get(outcomes.model)
+        return found[0].with_outcomes(outcomes, place) if found else None
+    served = _served.decode(value)
+    found = under_way.get(served.model)
+    if found is None:
+        return None
+    answers = answers_of(found[0].settings, served.revision, served.served, served.errors)
+    return found[0].with_answers(answers, place)
+
+
+async def _settle(unit: UnitOfWork, model: str, test: StepTest, correlation_id: str) -> None:
+    rollout = await unit.load(Rollout, model)
+    allowed = rollout.bake.plan.bake if rollout.bake else rollout.trial.plan.patience if rollout.trial else "1s"
+    facts = settle(rollout, test.evidence(), out_of_time=test.out_of_time(seconds(allowed)))
+    if not facts:
+        await store.save_test(unit.connection, test)
+        return
+    cause = Cause(test.settings.began, correlation_id)
+    await record(unit, rollout, facts, cause=cause)

@@ -1,0 +1,36 @@
+"""Recording what was decided: the facts, and the test of the step that they begin or end."""
+
+from collections.abc import Sequence
+
+from pelton.contracts.deployer import RolloutStarted, TrafficShifted
+from pelton.contracts.fact import Fact
+from pelton.deployer import store
+from pelton.deployer.domain import Rollout, step_settings
+from pelton.deployer.step import StepTest
+from pelton.eventkit.envelope import Cause
+from pelton.eventkit.unit import UnitOfWork
+
+
+async def record(unit: UnitOfWork, rollout: Rollout, facts: Sequence[Fact], *, cause: Cause | None = None) -> Rollout:
+    """Append facts to a loaded rollout, and let the test of the step they lead to begin."""
+    if not facts:
+        return rollout
+    # Before the stream, as the evidence does: two that take both in different orders would wait for each other.
+    await store.hold_test(unit.connection, rollout.model)
+    before = len(unit.recorded)
+    rollout = await unit.append(rollout, facts, cause=cause)
+    if any(isinstance(fact, TrafficShifted | RolloutStarted) for fact in facts):
+        began = next(str(id_) for id_, fact in reversed(unit.recorded[before:]) if _begins_step(fact))
+        settings = step_settings(rollout, began)
+        if settings is None:
+            await store.end_test(unit.connection, rollout.model)
+        else:
+            await store.begin_test(unit.connection, StepTest.begin(settings), unit.correlation_id)
+    elif step_settings(rollout, "") is None:
+        await store.end_test(unit.connection, rollout.model)
+    return rollout
+
+
+def _begins_step(fact: Fact) -> bool:
+    """Whether a step's facts follow from this one: its route, which a replay holds the step's settings against."""
+    return isinstance(fact, TrafficShifted | RolloutStarted)

@@ -1,0 +1,1 @@
+"""Sources, feature views, online and offline stores, dataset snapshots."""

@@ -1,0 +1,51 @@
+"""The feature service: the one place that wires it together."""
+
+from pathlib import Path
+
+from pelton.contracts.topics import data_topic
+from pelton.eventkit.clock import utc_now
+from pelton.eventkit.host import Service
+from pelton.eventkit.settings import PlatformSettings
+from pelton.feature import store
+from pelton.feature.api import Doors, router
+from pelton.feature.catalogue import Catalogue
+from pelton.feature.events import EventDoor
+from pelton.feature.handlers import HANDLERS, works
+from pelton.feature.ingest import Ingestion
+from pelton.feature.materializer import Materializer
+from pelton.feature.offline import OfflineStore
+from pelton.feature.watermarks import Watermarks
+from pelton.objects import Objects
+from pelton.tiles.reader import TileReader
+from pelton.tiles.store import LmdbTileStore
+
+settings = PlatformSettings()
+service = Service("feature", settings, migrations=Path(__file__).parent / "migrations" / "versions")
+objects, watermarks, catalogue = Objects(settings.objects_url), Watermarks(), Catalogue()
+tiles = LmdbTileStore(settings.home / "online")
+offline = OfflineStore(objects, service.units)
+ingestion = Ingestion(catalogue, tiles, offline, service.units, watermarks, service.metrics)
+materializer = Materializer(offline, ingestion, objects)
+door = EventDoor(catalogue, tiles, service.publisher, service.units)
+
+
+async def load_catalogue() -> None:
+    """Take up where the last run left: what is registered is read before any event is."""
+    async with service.units.begin() as unit:
+        for view in await store.views(unit.connection):
+            catalogue.add_view(view)
+        for source in await store.sources(unit.connection):
+            catalogue.add_source(source)
+            watermarks.set(source.name, tiles.watermark(source.name))
+    reader.read([data_topic(name) for name in catalogue.validators])
+    catalogue.reader = reader
+
+
+reader = service.reads("ingest", ingestion, max_records=4000)
+service.starts_with(load_catalogue)
+service.handles(*HANDLERS)
+service.works(works(service.units, catalogue, materializer, watermarks))
+service.routes(
+    router(Doors(service.units, catalogue, door, TileReader.over(tiles), watermarks, settings.kafka, utc_now))
+)
+service.run()

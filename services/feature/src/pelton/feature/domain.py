@@ -1,0 +1,155 @@
+"""Sources and feature views: what is registered, and how far a source has come. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Self
+
+from pelton.contracts.definitions import FeatureViewDefinition, SourceDefinition
+from pelton.contracts.fact import Fact
+from pelton.contracts.feature import FeatureViewApplied, SourceAdvanced, SourceRegistered
+from pelton.contracts.values import OffsetRange
+from pelton.feature.fields import fields_read, kinds
+
+
+class IncompatibleError(ValueError):
+    """A change that would break what is built on the thing; the message says what and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A registered source. `advanced_to` is the last midnight that its watermark passed."""
+
+    name: str
+    definition: SourceDefinition | None = None
+    advanced_to: datetime | None = None
+
+    category: ClassVar[str] = "sources"
+
+    @classmethod
+    def initial(cls, key: str) -> Self:
+        """A source that nobody registered."""
+        return cls(key)
+
+    @property
+    def key(self) -> str:
+        """Its name."""
+        return self.name
+
+    def evolve(self, fact: Fact) -> Self:
+        """The source after one more fact."""
+        match fact:
+            case SourceRegistered():
+                return replace(self, definition=fact.definition)
+            case SourceAdvanced():
+                return replace(self, advanced_to=midnight(fact.watermark))
+            case _:
+                return self
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A feature view and its newest version."""
+
+    name: str
+    definition: FeatureViewDefinition | None = None
+
+    category: ClassVar[str] = "views"
+
+    @classmethod
+    def initial(cls, key: str) -> Self:
+        """A view that nobody applied."""
+        return cls(key)
+
+    @property
+    def key(self) -> str:
+        """Its name."""
+        return self.name
+
+    def evolve(self, fact: Fact) -> Self:
+        """The view after one more fact."""
+        return replace(self, definition=fact.definition) if isinstance(fact, FeatureViewApplied) else self
+
+
+def register(source: Source, definition: SourceDefinition, used_fields: frozenset[str]) -> Sequence[Fact]:
+    """Register a source, or change it; the same definition again changes nothing.
+
+    Raises:
+        IncompatibleError: a field that `used_fields` says feature views use would be gone, a field would be of
+            another type than the events that are stored, or the key or the event time would be another.
+    """
+    before = source.definition
+    if before is not None and before.digest == definition.digest:
+        return []
+    if before is not None:
+        if (before.key, before.event_time) != (definition.key, definition.event_time):
+            raise IncompatibleError(
+                f"source {source.name!r} is keyed by {before.key!r} with its time in {before.event_time!r}; events "
+                "that are in already depend on both. Register a source of another name instead"
+            )
+        old, new = kinds(before), kinds(definition)
+        turned = sorted(name for name in old.keys() & new.keys() if old[name] != new[name])
+        if turned:
+            raise IncompatibleError(
+                f"{', '.join(turned)} of source {source.name!r} would change between number and text, and events are "
+                "stored with the type before; give the new field another name"
+            )
+        gone = sorted(used_fields - new.keys())
+        if gone:
+            raise IncompatibleError(
+                f"feature views use {', '.join(gone)} of source {source.name!r}; keep these fields in the schema, or "
+                "apply views that do without them first"
+            )
+    return [SourceRegistered(source=source.name, definition=definition, definition_digest=definition.digest)]
+
+
+def advance(
+    source: Source,
+    watermark: datetime,
+    *,
+    events: int,
+    first_event: datetime,
+    offsets: Sequence[OffsetRange],
+) -> Sequence[Fact]:
+    """Say that the watermark passed a midnight; nothing until it has passed one more."""
+    if source.advanced_to is not None and midnight(watermark) <= source.advanced_to:
+        return []
+    if source.advanced_to is None and midnight(watermark) <= first_event:
+        return []
+    return [
+        SourceAdvanced(
+            source=source.name, watermark=watermark, events=events, first_event=first_event, offsets=tuple(offsets)
+        )
+    ]
+
+
+def apply(view: View, definition: FeatureViewDefinition, source: Source) -> Sequence[Fact]:
+    """Add a version of a view; the same definition again changes nothing.
+
+    Raises:
+        IncompatibleError: its source is unknown, or the source has not the fields that it needs as numbers or texts.
+    """
+    if view.definition is not None and view.definition.digest == definition.digest:
+        return []
+    if source.definition is None:
+        raise IncompatibleError(
+            f"view {definition.name!r} reads source {definition.source!r}, which is not registered; register it first"
+        )
+    known = kinds(source.definition)
+    missing = sorted(fields_read(definition) - known.keys())
+    if missing:
+        raise IncompatibleError(
+            f"view {definition.name!r} reads {', '.join(missing)}, which source {source.name!r} does not have as a "
+            f"number or a text; it has: {', '.join(sorted(known))}"
+        )
+    return [FeatureViewApplied(view=definition.name, definition=definition, definition_digest=definition.digest)]
+
+
+def midnight(moment: datetime) -> datetime:
+    """The start of the day of a moment, in UTC."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def next_midnight(moment: datetime) -> datetime:
+    """The start of the day after."""
+    return midnight(moment) + timedelta(days=1)

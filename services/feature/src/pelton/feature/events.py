@@ -1,0 +1,101 @@
+"""The door for events over HTTP: each event is answered for itself, and what is good is kept."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+
+from pelton.contracts.canonical import canonical_json
+from pelton.contracts.topics import data_topic
+from pelton.eventkit.publisher import Outgoing, Publisher
+from pelton.eventkit.telemetry.tracing import current_traceparent
+from pelton.eventkit.unit import Units
+from pelton.feature import store
+from pelton.feature.catalogue import Catalogue
+from pelton.feature.ingest import quarantined
+from pelton.feature.store import Rejected
+from pelton.feature.submissions import Submission
+from pelton.feature.validation import Event, Fault, printable
+from pelton.tiles.store import LmdbTileStore
+
+Status = Literal["accepted", "duplicate", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one event."""
+
+    id: str
+    status: Status
+    errors: tuple[Fault, ...] = ()
+
+
+class EventDoor:
+    """Validates, publishes and sets aside."""
+
+    def __init__(self, catalogue: Catalogue, tiles: LmdbTileStore, publisher: Publisher, units: Units) -> None:
+        self._catalogue = catalogue
+        self._tiles = tiles
+        self._publisher = publisher
+        self._units = units
+
+    async def take(self, source: str, events: Sequence[Submission], actor: str) -> list[Verdict]:
+        """Take events of a registered source; returns when the good ones are on Kafka and the bad ones set aside."""
+        now = self._units.clock()
+        verdicts, good = self._judge(source, events, actor, now)
+        await self._publisher.publish(good)
+        bad = [self._rejected(source, *pair) for pair in zip(events, verdicts, strict=True) if pair[1].errors]
+        if bad:
+            async with self._units.begin(actor=actor) as unit:
+                await quarantined(unit, source, await store.quarantine(unit.connection, bad, now), ())
+        return verdicts
+
+    def counted(self, source: str) -> int:
+        """How many events of a source are in the online store."""
+        statistics = self._tiles.statistics(source)
+        return statistics.events if statistics is not None else 0
+
+    async def take_again(self, source: str, event: Submission, actor: str) -> Verdict:
+        """Take one event that is set aside already: it is not set aside once more."""
+        (verdict,), good = self._judge(source, [event], actor, self._units.clock())
+        await self._publisher.publish(good)
+        return verdict
+
+    def _judge(
+        self, source: str, events: Sequence[Submission], actor: str, now: datetime
+    ) -> tuple[list[Verdict], list[Outgoing]]:
+        validator = self._catalogue.validators[source]
+        seen = self._tiles.seen(source, [event.id for event in events])
+        verdicts: list[Verdict] = []
+        good: list[Outgoing] = []
+        taken: set[str] = set()
+        for event, known in zip(events, seen, strict=True):
+            read = list(event.faults) or validator.check(event.data, now)
+            if not event.faults and (known or event.id in taken):
+                verdicts.append(Verdict(event.id, "duplicate"))
+            elif isinstance(read, Event):
+                taken.add(event.id)
+                good.append(_outgoing(source, event.id, read, actor))
+                verdicts.append(Verdict(event.id, "accepted"))
+            else:
+                verdicts.append(Verdict(event.id, "rejected", tuple(read)))
+        return verdicts, good
+
+    def _rejected(self, source: str, event: Submission, verdict: Verdict) -> Rejected:
+        faults = [asdict(fault) for fault in verdict.errors]
+        origin = f"http/{self._units.new_id()}"
+        return Rejected(self._units.new_id(), source, printable(event.id), origin, event.for_quarantine(), faults)
+
+
+def _outgoing(source: str, event_id: str, event: Event, actor: str) -> Outgoing:
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event_id.encode()),
+        ("ce_source", f"/pelton/feature/{actor}".encode()),
+        ("ce_type", f"pelton.data.{source}".encode()),
+        ("content-type", b"application/json"),
+    ]
+    traceparent = current_traceparent()
+    if traceparent is not None:
+        headers.append(("traceparent", traceparent.encode()))
+    return Outgoing(data_topic(source), event.key.encode(), headers, canonical_json(dict(event.data)))

@@ -1,0 +1,97 @@
+"""What the feature service does about facts: it remembers models, and makes the datasets that trainings ask for."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import structlog
+
+from pelton.contracts.definitions import ModelDefinition
+from pelton.contracts.feature import DatasetFailed, DatasetMaterialized
+from pelton.contracts.registry import ModelRegistered
+from pelton.contracts.trainer import TrainingRequested
+from pelton.eventkit.envelope import Received
+from pelton.eventkit.failures import TransientError
+from pelton.eventkit.handlers import subscribe
+from pelton.eventkit.jobs import Job, Work
+from pelton.eventkit.unit import UnitOfWork, Units
+from pelton.feature import store
+from pelton.feature.catalogue import Catalogue
+from pelton.feature.datasets import ImpossibleDatasetError, Recipe
+from pelton.feature.materializer import Materializer
+from pelton.feature.watermarks import Watermarks
+
+log = structlog.get_logger(__name__)
+
+MATERIALIZE = "materialize"
+WAIT_SECONDS = 5.0
+
+
+@subscribe(ModelRegistered, id="feature.models")
+async def on_model_registered(event: Received[ModelRegistered], unit: UnitOfWork) -> None:
+    """Remember a model's definition: which events are its rows, and where its labels come from."""
+    await store.save_model(unit.connection, event.data.definition)
+
+
+@subscribe(TrainingRequested, id="feature.datasets")
+async def on_training_requested(event: Received[TrainingRequested], unit: UnitOfWork) -> None:
+    """Leave the dataset to a job."""
+    await unit.enqueue(MATERIALIZE, event.data.training_id, event.data.model_dump(mode="json"))
+
+
+HANDLERS = (on_model_registered, on_training_requested)
+
+
+def works(units: Units, catalogue: Catalogue, materializer: Materializer, watermarks: Watermarks) -> Mapping[str, Work]:
+    """The jobs of the feature service."""
+
+    async def materialize(job: Job) -> None:
+        request = TrainingRequested.model_validate(job.payload)
+        async with units.begin() as unit:
+            if await store.has_dataset(unit.connection, request.training_id):
+                return
+            model = await store.model(unit.connection, request.model, request.definition_digest)
+        if model is None:
+            raise TransientError(f"the definition of {request.model} has not been seen yet")
+        try:
+            recipe = _recipe(catalogue, request, model)
+            for source in (model.source, model.label.source):
+                if not await watermarks.reached(source, _ms(request.as_of), WAIT_SECONDS):
+                    raise TransientError(f"source {source} has not reached {request.as_of} yet")
+            fact = await materializer.make(recipe, request.training_id)
+        except ImpossibleDatasetError as error:
+            log.warning("dataset cannot be made", training_id=request.training_id, reason=str(error))
+            failed = DatasetFailed(training_id=request.training_id, model=request.model, reason=str(error))
+            async with units.begin(cause=job.cause) as unit:
+                await unit.append_to(f"datasets/{request.training_id}", [failed], expected=0)
+            return
+        await _record(units, job, fact)
+
+    return {MATERIALIZE: materialize}
+
+
+async def _record(units: Units, job: Job, fact: DatasetMaterialized) -> None:
+    async with units.begin(cause=job.cause) as unit:
+        await store.save_dataset(unit.connection, fact, units.clock())
+        await unit.append_to(f"datasets/{fact.training_id}", [fact], expected=0)
+
+
+def _recipe(catalogue: Catalogue, request: TrainingRequested, model: ModelDefinition) -> Recipe:
+    names = {ref.partition(":")[0] for ref in model.inputs.features}
+    views = {name: catalogue.newest_view(name) for name in sorted(names)}
+    unknown = [name for name, view in views.items() if view is None]
+    needed = {model.source, model.label.source}
+    unknown += sorted(needed - set(catalogue.validators))
+    if unknown:
+        raise ImpossibleDatasetError(f"{', '.join(unknown)} is not registered; apply the project again")
+    return Recipe(
+        model=model,
+        sources={name: catalogue.validators[name].definition for name in sorted(needed)},
+        views={name: view for name, view in views.items() if view is not None},
+        start=request.span.start,
+        end=request.span.end,
+        as_of=request.as_of,
+    )
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

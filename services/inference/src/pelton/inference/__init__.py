@@ -1,0 +1,1 @@
+"""The data plane: serves predictions and logs them."""

@@ -1,0 +1,44 @@
+"""Inference: the one place that wires the data plane together."""
+
+from pelton.contracts.deployer import TrafficShifted
+from pelton.contracts.fact import Fact
+from pelton.contracts.feature import FeatureViewApplied
+from pelton.contracts.topics import PREDICTIONS
+from pelton.eventkit.envelope import Received
+from pelton.eventkit.host import Service
+from pelton.eventkit.settings import PlatformSettings
+from pelton.eventkit.tail import Tail
+from pelton.inference.features import FeatureReader
+from pelton.inference.front import Front
+from pelton.inference.prediction_log import PredictionLog
+from pelton.inference.routes import RouteTable
+from pelton.objects import Objects
+from pelton.tiles.reader import TileReader
+
+settings = PlatformSettings()
+service = Service("inference", settings, stateless=True)
+table = RouteTable(Objects(settings.objects_url))
+features = FeatureReader(TileReader(settings.home / "online"))
+predictions = PredictionLog(service.publisher)
+
+
+async def see_route(event: Received[Fact]) -> None:
+    """Pass new routes on to the table."""
+    if isinstance(event.data, TrafficShifted):
+        await table.see(Received(event.envelope, event.data))
+
+
+async def see_view(event: Received[Fact]) -> None:
+    """Pass new views on to the reader of features."""
+    if isinstance(event.data, FeatureViewApplied):
+        await features.see(Received(event.envelope, event.data))
+
+
+service.needs_topics({PREDICTIONS: 1})
+service.follows(Tail(settings.kafka, "feature", see_view))
+service.follows(Tail(settings.kafka, "deployer", see_route))
+service.ready_when(table.missing)
+service.fronted_by(lambda app: Front(app, table, features, predictions, service.metrics, service.missing))
+service.runs(predictions.run)
+service.closes(predictions.drain)
+service.run()

@@ -1,0 +1,156 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from inference_models import INPUTS, onnx_bytes, route, scorer, version
+from numpy.typing import NDArray
+
+from pelton.contracts.definitions import Aggregate, FeatureViewDefinition
+from pelton.inference.answer import Answer, log_record, make_rows, score, score_shadow
+from pelton.inference.features import FeatureReader
+from pelton.inference.protocol import BadRequestError, read_request
+from pelton.inference.routes import Route
+from pelton.inference.scorer import Scorer
+from pelton.inference.split import to_challenger
+from pelton.tiles.fold import fold
+from pelton.tiles.reader import TileReader
+from pelton.tiles.store import LmdbTileStore
+
+VIEW = FeatureViewDefinition(
+    name="delays",
+    source="landings",
+    entity="origin",
+    tile="1m",
+    aggregates=(
+        Aggregate(name="landings", function="count", windows=("1m", "3m")),
+        Aggregate(name="worst", function="max", value="delay", windows=("3m",)),
+    ),
+)
+REFS = tuple(f"delays:{name}" for name in VIEW.feature_names)
+NOW = 180_000
+
+
+def features(folder: Path) -> FeatureReader:
+    return FeatureReader(TileReader(folder))
+
+
+def tensor(name: str, values: list[Any], datatype: str = "FP64") -> dict[str, Any]:
+    return {"name": name, "shape": [len(values)], "datatype": datatype, "data": values}
+
+
+def answered(sent: list[dict[str, Any]], by: Route, reader: FeatureReader) -> Answer:
+    rows = make_rows(read_request(json.dumps({"inputs": sent}).encode()), "r", by, reader, NOW)
+    answer = score(rows, by)
+    score_shadow(answer, by)
+    return answer
+
+
+def keyed(count: int) -> tuple[list[str], list[dict[str, Any]]]:
+    keys = [f"k{number}" for number in range(count)]
+    values = np.random.default_rng(3).normal(size=(count, len(INPUTS))).round(3)
+    return keys, [tensor("key", keys, "BYTES"), *(tensor(n, values[:, i].tolist()) for i, n in enumerate(INPUTS))]
+
+
+async def test_by_entity_is_by_features_as_of_the_moment(tmp_path: Path) -> None:
+    store = LmdbTileStore(tmp_path)
+    origins = np.array(["EWR", "EWR", "JFK"], dtype=object)
+    happened = {"origin": origins, "delay": np.array([5.0, 7.0, 1.0])}
+    with store.transaction() as transaction:
+        transaction.merge(VIEW, fold(VIEW, happened, np.array([1_000, 61_000, 130_000], dtype=np.int64)))
+    reader = FeatureReader(TileReader.over(store))
+    reader._views[VIEW.digest] = VIEW
+    artifact = onnx_bytes(1 + len(REFS))
+    pinned = version(1, artifact, request=("distance",), features=REFS, views={"delays": VIEW.digest})
+    by = route(Scorer.load(pinned, artifact))
+    shared = [tensor("distance", [1, 2, 3]), tensor("event_time", [180_000, 120_000, 180_000], "INT64")]
+
+    by_entity = answered([*shared, tensor("origin", ["EWR", "EWR", "JFK"], "BYTES")], by, reader)
+    known = {"landings_1m": [0, 1, 1], "landings_3m": [2, 2, 1], "worst_3m": [7, 7, 1]}
+    by_features = answered([*shared, *(tensor(f"delays__{n}", values) for n, values in known.items())], by, reader)
+
+    np.testing.assert_array_equal(by_entity.rows.matrices[1], by_features.rows.matrices[1])
+    assert by_entity.probabilities.tolist() == by_features.probabilities.tolist()
+    with pytest.raises(BadRequestError, match="need the entity 'origin': send an input of that name"):
+        answered(shared, by, reader)
+    store.close()
+
+
+def test_a_matrix_and_its_columns_have_the_same_answer(tmp_path: Path) -> None:
+    by = route(scorer(1))
+    columns = [tensor("x", [1, 4]), tensor("y", [2, None]), tensor("z", [3, 6])]
+    matrix = {"name": "any", "shape": [2, 3], "datatype": "FP32", "data": [1, 2, 3, 4, None, 6]}
+    one, other = (
+        make_rows(read_request(json.dumps({"inputs": sent}).encode()), "r", by, features(tmp_path), NOW)
+        for sent in (columns, [matrix])
+    )
+    np.testing.assert_array_equal(one.matrices[1], other.matrices[1])
+    assert np.isnan(one.matrices[1][1, 1])
+    assert one.keys == other.keys == ["r/0", "r/1"]
+
+
+def test_a_canary_answers_the_keys_below_its_weight_and_the_log_shows_who_scored_what(tmp_path: Path) -> None:
+    by = route(scorer(1), scorer(2), "canary", 0.4)
+    keys, sent = keyed(50)
+    answer = answered(sent, by, features(tmp_path))
+    chosen = to_challenger(keys, by.salt, by.weight)
+    assert answer.served.tolist() == np.where(chosen, 2, 1).tolist()
+    for number, one, mine in ((1, by.champion, ~chosen), (2, by.challenger, chosen)):
+        assert one is not None
+        expected = one.score(answer.rows.matrices[number][mine])
+        np.testing.assert_allclose(answer.probabilities[mine], expected, rtol=1e-6)
+        logged = log_record(answer, by, "id").outputs[str(number)]
+        assert [value is not None for value in logged] == mine.tolist()
+
+
+def test_a_challenger_with_other_inputs_gets_its_own_columns(tmp_path: Path) -> None:
+    challenger = scorer(2, ("z", "x"))
+    by = route(scorer(1), challenger, "shadow")
+    matrix = {"name": "m", "shape": [1, 3], "datatype": "FP64", "data": [1, 2, 3]}
+    for sent in ([matrix], [tensor("x", [1]), tensor("y", [2]), tensor("z", [3])]):
+        answer = answered(sent, by, features(tmp_path))
+        assert answer.rows.matrices[2].tolist() == [[3, 1]]
+        expected = challenger.score(np.array([[3, 1]], dtype=np.float32))
+        assert answer.outputs[2].tolist() == expected.tolist()
+        assert answer.served.tolist() == [1]
+
+
+@pytest.mark.parametrize("mode", ["shadow", "bake", "canary"])
+def test_a_challenger_that_fails_is_counted_and_the_champion_answers(tmp_path: Path, mode: Any) -> None:  # noqa: ANN401 - a literal
+    _, sent = keyed(20)
+    alone = answered(sent, route(scorer(1)), features(tmp_path))
+    # Of other inputs, which are not sent: it cannot score.
+    unable = scorer(2, ("x", "unknown"))
+    for by in (route(scorer(1), unable, mode, 1.0), route(scorer(1), None, mode, 1.0, challenger_version=2)):
+        answer = answered(sent, by, features(tmp_path))
+        assert answer.probabilities.tolist() == alone.probabilities.tolist()
+        assert set(answer.served.tolist()) == {1}
+        assert answer.errors == {2: 20}
+        assert list(log_record(answer, by, "id").outputs) == ["1"]
+
+
+def test_the_log_has_missing_values_as_null_and_floats_in_the_digits_that_tell_them_apart(tmp_path: Path) -> None:
+    by = route(scorer(1, seed=4))
+    rows = make_rows(
+        read_request(json.dumps({"inputs": [tensor("x", [0.1]), tensor("y", [None]), tensor("z", [1e-7])]}).encode()),
+        "r",
+        by,
+        features(tmp_path),
+        NOW,
+    )
+    probabilities: NDArray[np.float64] = np.array([0.25])
+    record = log_record(Answer(rows, np.array([1]), probabilities, {1: probabilities}, {}, {}), by, "r")
+    assert record.inputs["y"] == [None]
+    assert [np.float32(record.inputs[n][0]) for n in ("x", "z")] == [np.float32(0.1), np.float32(1e-7)]  # type: ignore[arg-type]
+    assert (record.keys, record.event_times) == (["r/0"], [NOW])
+
+
+def test_a_version_that_is_asked_for_answers_alone_and_no_test_counts_it() -> None:
+    by = route(scorer(1), scorer(2), "canary", 0.5)
+    for number in (1, 2):
+        pinned = by.pinned(str(number))
+        assert pinned is not None
+        assert pinned.champion.version.version == number
+        assert (pinned.revision, pinned.mode, pinned.challenger) == (0, "champion", None)
+    assert by.pinned("3") is None

@@ -1,0 +1,1 @@
+"""Windows, drift, performance and alerts."""

@@ -1,0 +1,1 @@
+"""Runs, models, versions, stages, approvals and lineage."""

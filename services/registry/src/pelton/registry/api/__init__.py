@@ -1,0 +1,16 @@
+"""The registry over HTTP."""
+
+from fastapi import APIRouter
+
+from pelton.eventkit.unit import Units
+from pelton.objects import Objects
+from pelton.registry.api import artifacts, catalogue, decisions
+
+
+def router(units: Units, objects: Objects) -> APIRouter:
+    """The registry's routes."""
+    routes = APIRouter(prefix="/v1", tags=["registry"])
+    routes.include_router(catalogue.router(units))
+    routes.include_router(decisions.router(units, objects))
+    routes.include_router(artifacts.router(objects))
+    return routes

@@ -1,0 +1,51 @@
+"""Artifacts by their content: code bundles and models, as bytes."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from pelton.contracts.values import Digest
+from pelton.eventkit.asgi import require
+from pelton.eventkit.identity import Actor, Role
+from pelton.eventkit.problems import ProblemError
+from pelton.objects import CorruptObjectError, ObjectNotFoundError, Objects
+from pelton.registry.api.answers import Stored
+
+# An artifact is anybody's bytes: a browser must neither guess what they are nor show them.
+HEADERS = {"x-content-type-options": "nosniff", "content-disposition": "attachment"}
+
+
+def router(objects: Objects) -> APIRouter:
+    """The routes of the artifacts."""
+    routes = APIRouter()
+
+    @routes.put("/artifacts")
+    async def put_artifact(
+        request: Request,
+        actor: Annotated[Actor, Depends(require(Role.CONTRIBUTOR))],  # noqa: ARG001
+    ) -> Stored:
+        """Store the body as it is; its digest is its name, and the same bytes again are the same artifact."""
+        body = await request.body()
+        if not body:
+            raise ProblemError(
+                422, "empty-artifact", "There is nothing to store", "send the artifact's bytes as the body"
+            )
+        return Stored(digest=await objects.put(body), size=len(body))
+
+    @routes.get("/artifacts/{digest}", response_class=Response)
+    async def get_artifact(
+        digest: Digest,
+        actor: Annotated[Actor, Depends(require(Role.VIEWER))],  # noqa: ARG001
+    ) -> Response:
+        """An artifact's bytes, checked against its digest."""
+        try:
+            data = await objects.get(digest)
+        except ObjectNotFoundError as error:
+            raise ProblemError(
+                404, "unknown-artifact", "No such artifact", f"nothing has the digest {digest}"
+            ) from error
+        except CorruptObjectError as error:
+            raise ProblemError(500, "corrupt-artifact", "The stored artifact is damaged", str(error)) from error
+        return Response(data, media_type="application/octet-stream", headers={**HEADERS, "etag": f'"{digest}"'})
+
+    return routes

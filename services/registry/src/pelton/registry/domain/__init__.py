@@ -1,0 +1,1 @@
+"""What the registry decides. Pure: facts in, facts out."""

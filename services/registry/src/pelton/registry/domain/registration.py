@@ -1,0 +1,34 @@
+"""What is decided about a declaration."""
+
+from collections.abc import Sequence
+
+from pelton.contracts.definitions import ApprovalDefinition, ModelDefinition
+from pelton.contracts.fact import Fact
+from pelton.contracts.registry import ModelRegistered
+from pelton.contracts.values import Artifact
+from pelton.registry.domain.gates import check_gates
+from pelton.registry.domain.model import Model
+
+
+def register(model: Model, definition: ModelDefinition, code: Artifact) -> Sequence[Fact]:
+    """A declaration; the same definition and code again is no fact.
+
+    Raises:
+        InvalidDefinition: a gate that no evaluation can meet.
+    """
+    check_gates(definition.gates)
+    if model.definition == definition and model.code is not None and model.code.digest == code.digest:
+        return []
+    return [ModelRegistered(model=model.name, definition=definition, definition_digest=definition.digest, code=code)]
+
+
+def loosened_approval(model: Model, definition: ModelDefinition) -> str | None:
+    """The role that approves now, where a new definition would ask for less: only it may say so."""
+    if model.definition is None:
+        return None
+    present = model.definition.approval
+    return present.role if _strictness(definition.approval) < _strictness(present) else None
+
+
+def _strictness(approval: ApprovalDefinition) -> int:
+    return 0 if approval.mode == "automatic" else 1 if approval.role == "approver" else 2

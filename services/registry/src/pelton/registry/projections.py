@@ -1,0 +1,151 @@
+"""The registry's catalogue as tables: kept live in the unit that records the facts, or made anew from them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pelton.contracts.canonical import canonical_json
+from pelton.contracts.fact import Fact
+from pelton.contracts.registry import (
+    ApprovalDenied,
+    ApprovalGranted,
+    ApprovalRequested,
+    ModelPromoted,
+    ModelRegistered,
+    ModelRolledBack,
+    ModelStageChanged,
+    ModelVersionCreated,
+    ModelVersionRejected,
+    ModelVersionValidated,
+    RunFinished,
+)
+from pelton.eventkit.envelope import Cause
+from pelton.eventkit.unit import UnitOfWork
+from pelton.registry import store
+from pelton.registry.domain.model import Model
+from pelton.registry.store import StoredFact, write
+
+PAGE = 500
+
+
+async def record(
+    unit: UnitOfWork, model: Model, facts: Sequence[Fact], *, cause: Cause | None = None
+) -> Sequence[StoredFact]:
+    """Append what was decided about a model and show it in the tables; returns the facts as they were stored."""
+    before = len(unit.recorded)
+    await unit.append(model, facts, cause=cause)
+    stored = await store.facts_by_id(unit.connection, [event_id for event_id, _ in unit.recorded[before:]])
+    for one in stored:
+        await project(unit.connection, one)
+    return stored
+
+
+async def rebuild(connection: AsyncConnection) -> int:
+    """Make every table anew from the first fact, in the caller's transaction; returns the number of facts.
+
+    Nobody appends meanwhile, and readers see the old tables until the transaction commits.
+    """
+    await connection.execute(store.BLOCK_WRITERS)
+    for statement in store.FORGET:
+        await connection.execute(statement)
+    count = seq = 0
+    while page := await store.facts_after(connection, seq, PAGE):
+        for one in page:
+            await project(connection, one)
+        count, seq = count + len(page), page[-1].seq
+    return count
+
+
+async def project(connection: AsyncConnection, stored: StoredFact) -> None:
+    """Show one fact in the tables."""
+    match stored.fact:
+        case ModelRegistered() as fact:
+            await write(
+                connection,
+                store.SAVE_MODEL,
+                model=fact.model,
+                definition=_json(fact.definition),
+                definition_digest=fact.definition_digest,
+                code=fact.code.digest,
+                time=stored.time,
+                actor=stored.actor,
+            )
+        case RunFinished() as fact:
+            await write(
+                connection,
+                store.SAVE_RUN,
+                run_id=fact.run_id,
+                training_id=fact.training_id,
+                model=fact.model,
+                parameters=_json(fact.parameters),
+                metrics=_json(fact.metrics),
+                environment=_json(fact.environment),
+                time=stored.time,
+            )
+        case ModelVersionCreated() as fact:
+            await write(
+                connection,
+                store.SAVE_VERSION,
+                model=fact.model,
+                version=fact.version.version,
+                details=_json(fact.version),
+                run_id=fact.run_id,
+                code=fact.code,
+                definition_digest=fact.definition_digest,
+                time=stored.time,
+            )
+        case (ModelVersionValidated() | ModelVersionRejected()) as fact:
+            gates = _json([gate.model_dump(mode="json") for gate in fact.gates])
+            await write(connection, store.SAVE_GATES, model=fact.model, version=fact.version, gates=gates)
+        case ModelStageChanged() as fact:
+            await _show_stage(connection, fact, stored)
+        case (ApprovalRequested() | ApprovalGranted() | ApprovalDenied()) as fact:
+            await _show_approval(connection, fact, stored)
+        case ModelPromoted() as fact:
+            await write(connection, store.PROMOTE, model=fact.model, version=fact.version)
+        case ModelRolledBack() as fact:
+            await write(connection, store.ROLL_BACK, model=fact.model, version=fact.version)
+        case _:
+            return
+
+
+async def _show_stage(connection: AsyncConnection, fact: ModelStageChanged, stored: StoredFact) -> None:
+    subject = {"model": fact.model, "version": fact.version}
+    await write(connection, store.SAVE_STAGE, **subject, to_stage=fact.to_stage)
+    await write(
+        connection,
+        store.SAVE_STAGE_CHANGE,
+        **subject,
+        event_id=stored.id,
+        number=stored.version,
+        from_stage=fact.from_stage,
+        to_stage=fact.to_stage,
+        reason=fact.reason,
+        actor=stored.actor,
+        cause=stored.causation_id,
+        time=stored.time,
+    )
+    # whoever still waited for a decision waits no longer: a version that moves on has nothing pending
+    withdrawn = {"status": "withdrawn", "by": stored.actor, "reason": fact.reason, "time": stored.time}
+    await write(connection, store.DECIDE_REQUEST, **subject, **withdrawn)
+
+
+async def _show_approval(
+    connection: AsyncConnection, fact: ApprovalRequested | ApprovalGranted | ApprovalDenied, stored: StoredFact
+) -> None:
+    subject: dict[str, Any] = {"model": fact.model, "version": fact.version}
+    origin = {"event_id": stored.id, "correlation_id": stored.correlation_id, "artifact": fact.artifact}
+    if isinstance(fact, ApprovalRequested):
+        asked = {"role": fact.role, "requested_by": fact.requested_by, "time": stored.time}
+        await write(connection, store.SAVE_REQUEST, **subject, **origin, **asked)
+        return
+    status = "granted" if isinstance(fact, ApprovalGranted) else "denied"
+    decided = {"status": status, "by": fact.by, "reason": fact.reason, "time": stored.time}
+    if not await write(connection, store.DECIDE_REQUEST, **subject, **decided):
+        # the policy grants without being asked
+        await write(connection, store.SAVE_UNASKED, **subject, **origin, **decided)
+
+
+def _json(value: object) -> str:
+    return canonical_json(value).decode()

@@ -1,0 +1,169 @@
+"""The SQL of the registry: its facts as they are stored, and the tables that lists and look-ups read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pelton.contracts.fact import Fact, fact_class
+from pelton.eventkit.envelope import Cause
+
+BLOCK_WRITERS = text("LOCK TABLE events IN SHARE MODE")
+FACTS_BY_ID = text("SELECT seq, id, version, type, data, meta, time FROM events WHERE id = ANY(:ids) ORDER BY seq")
+FACTS_AFTER = text("""
+    SELECT seq, id, version, type, data, meta, time FROM events WHERE seq > :after ORDER BY seq LIMIT :limit
+""")
+FORGET = tuple(text(f"DELETE FROM {table}") for table in ("approvals", "stage_changes", "versions", "runs", "models"))  # noqa: S608 - constants
+
+SAVE_MODEL = text("""
+    INSERT INTO models (model, definition, definition_digest, code, registered_at, registered_by)
+    VALUES (:model, :definition, :definition_digest, :code, :time, :actor)
+    ON CONFLICT (model) DO UPDATE
+    SET definition = EXCLUDED.definition, definition_digest = EXCLUDED.definition_digest, code = EXCLUDED.code,
+        registered_at = EXCLUDED.registered_at, registered_by = EXCLUDED.registered_by
+""")
+PROMOTE = text("""
+    UPDATE models SET champion = :version, former = CASE WHEN champion IS NULL THEN former ELSE former || champion END
+    WHERE model = :model
+""")
+ROLL_BACK = text("""
+    UPDATE models SET champion = :version, former = trim_array(former, 1) WHERE model = :model
+""")
+SAVE_RUN = text("""
+    INSERT INTO runs (run_id, training_id, model, parameters, metrics, environment, finished_at)
+    VALUES (:run_id, :training_id, :model, :parameters, :metrics, :environment, :time)
+""")
+SAVE_VERSION = text("""
+    INSERT INTO versions (model, version, stage, details, run_id, code, definition_digest, created_at)
+    VALUES (:model, :version, 'development', :details, :run_id, :code, :definition_digest, :time)
+""")
+SAVE_GATES = text("UPDATE versions SET gates = :gates WHERE model = :model AND version = :version")
+SAVE_STAGE = text("UPDATE versions SET stage = :to_stage WHERE model = :model AND version = :version")
+SAVE_STAGE_CHANGE = text("""
+    INSERT INTO stage_changes (event_id, model, version, number, from_stage, to_stage, reason, actor, cause, time)
+    VALUES (:event_id, :model, :version, :number, :from_stage, :to_stage, :reason, :actor, :cause, :time)
+""")
+SAVE_REQUEST = text("""
+    INSERT INTO approvals
+        (event_id, correlation_id, model, version, artifact, role, requested_by, requested_at, status)
+    VALUES (:event_id, :correlation_id, :model, :version, :artifact, :role, :requested_by, :time, 'pending')
+""")
+DECIDE_REQUEST = text("""
+    UPDATE approvals SET status = :status, decided_by = :by, reason = :reason, decided_at = :time
+    WHERE model = :model AND version = :version AND status = 'pending'
+""")
+SAVE_UNASKED = text("""
+    INSERT INTO approvals
+        (event_id, correlation_id, model, version, artifact, requested_at, status, decided_by, reason, decided_at)
+    VALUES (:event_id, :correlation_id, :model, :version, :artifact, :time, :status, :by, :reason, :time)
+""")
+
+MODEL_COLUMNS = """
+    SELECT model, definition, definition_digest, code, champion, former[cardinality(former)] AS previous,
+           registered_at, registered_by,
+           (SELECT count(*) FROM versions WHERE versions.model = models.model) AS versions,
+           ARRAY(SELECT version FROM approvals
+                 WHERE approvals.model = models.model AND status = 'pending' ORDER BY version) AS pending
+    FROM models
+"""
+MODEL = text(f"{MODEL_COLUMNS} WHERE model = :model")
+MODELS = text(f"{MODEL_COLUMNS} WHERE model > :after ORDER BY model LIMIT :limit")
+VERSION_COLUMNS = """
+    SELECT version, stage, details, gates, created_at, run_id, versions.code, definition_digest, training_id,
+           parameters, metrics, environment, finished_at
+    FROM versions JOIN runs USING (run_id)
+"""
+VERSION = text(f"{VERSION_COLUMNS} WHERE versions.model = :model AND version = :version")
+VERSIONS = text(f"""
+    {VERSION_COLUMNS} WHERE versions.model = :model AND version < :before ORDER BY version DESC LIMIT :limit
+""")
+STAGE_CHANGES = text("""
+    SELECT event_id, from_stage, to_stage, reason, actor, cause, time
+    FROM stage_changes WHERE model = :model AND version = :version ORDER BY number
+""")
+APPROVALS_OF_VERSION = text("""
+    SELECT event_id, model, version, artifact, role, requested_by, requested_at, status, decided_by, reason, decided_at
+    FROM approvals WHERE model = :model AND version = :version ORDER BY requested_at, event_id
+""")
+PENDING = text("""
+    SELECT event_id, model, version, artifact, role, requested_by, requested_at, status, decided_by, reason, decided_at
+    FROM approvals WHERE status = 'pending' AND (requested_at, event_id) > (:after_time, :after_id)
+    ORDER BY requested_at, event_id LIMIT :limit
+""")
+PENDING_CAUSE = text("""
+    SELECT event_id, correlation_id FROM approvals
+    WHERE model = :model AND version = :version AND status = 'pending'
+""")
+RUNS = text("""
+    SELECT run_id, runs.training_id, runs.model, version, parameters, metrics, environment, finished_at
+    FROM runs LEFT JOIN versions USING (run_id)
+    WHERE (CAST(:model AS text) IS NULL OR runs.model = :model)
+      AND (finished_at, run_id) < (:before_time, :before_id)
+    ORDER BY finished_at DESC, run_id DESC LIMIT :limit
+""")
+
+ANSWERED = text("SELECT request, event_id FROM answered WHERE idempotency_key = :key")
+REMEMBER_ANSWER = text("""
+    INSERT INTO answered (idempotency_key, request, event_id) VALUES (:key, :request, :event_id)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFact:
+    """A fact of the registry with what surrounds it in the event store; `version` is its place in its stream."""
+
+    seq: int
+    id: UUID
+    version: int
+    fact: Fact
+    actor: str
+    correlation_id: str
+    causation_id: str | None
+    time: datetime
+
+
+async def facts_by_id(connection: AsyncConnection, ids: Sequence[UUID]) -> list[StoredFact]:
+    """Facts as they were stored, in their order."""
+    return [_stored(row) for row in await rows(connection, FACTS_BY_ID, ids=list(ids))]
+
+
+async def facts_after(connection: AsyncConnection, after: int, limit: int) -> list[StoredFact]:
+    """Facts in the order in which they were appended, published or not."""
+    return [_stored(row) for row in await rows(connection, FACTS_AFTER, after=after, limit=limit)]
+
+
+async def write(connection: AsyncConnection, statement: TextClause, **values: object) -> int:
+    """Run one of the statements above; returns how many rows it touched."""
+    return (await connection.execute(statement, values)).rowcount
+
+
+async def rows(connection: AsyncConnection, statement: TextClause, **values: object) -> Sequence[RowMapping]:
+    """What one of the queries above finds."""
+    return (await connection.execute(statement, values)).mappings().all()
+
+
+async def row(connection: AsyncConnection, statement: TextClause, **values: object) -> RowMapping | None:
+    """The only row that one of the queries above finds, if there is one."""
+    return (await connection.execute(statement, values)).mappings().first()
+
+
+async def pending_cause(connection: AsyncConnection, model: str, version: int) -> Cause | None:
+    """What a decision about a version follows from: the request that waits for it."""
+    found = await row(connection, PENDING_CAUSE, model=model, version=version)
+    return Cause(str(found["event_id"]), found["correlation_id"]) if found else None
+
+
+def _stored(row: RowMapping) -> StoredFact:
+    return StoredFact(
+        seq=row["seq"],
+        id=row["id"],
+        version=row["version"],
+        fact=fact_class(row["type"]).from_bytes(row["data"]),
+        actor=row["meta"]["actor"],
+        correlation_id=row["meta"]["correlation_id"],
+        causation_id=row["meta"]["causation_id"],
+        time=row["time"],
+    )

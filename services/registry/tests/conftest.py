@@ -1,0 +1,54 @@
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+# Tests are no package (pytest imports them by path); what several of them share are modules beside them.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from registry_door import Door
+from registry_facts import CODE_BYTES
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pelton.eventkit.database import create_engine, migrate
+from pelton.eventkit.unit import Units
+from pelton.objects import Objects
+from pelton.registry import projections
+from pelton.testkit.servers import PostgresInstance
+
+MIGRATIONS = Path(projections.__file__).parent / "migrations" / "versions"
+
+
+TABLES = "events, inbox, models, runs, versions, stage_changes, approvals, answered"
+
+
+@pytest.fixture(scope="session")
+async def engine(postgres: PostgresInstance) -> AsyncIterator[AsyncEngine]:
+    """The registry's own database, migrated once: to migrate takes longer than most tests."""
+    engine = create_engine(postgres.database())
+    await migrate(engine, [MIGRATIONS])
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def units(engine: AsyncEngine) -> Units:
+    """An empty registry, with a clock on which every fact is a second after the last."""
+    async with engine.begin() as connection:
+        await connection.execute(text(f"TRUNCATE {TABLES}"))
+    start = datetime(2013, 3, 1, tzinfo=UTC)
+    ticks = iter(range(1_000_000))
+    return Units(engine, "registry", clock=lambda: start + timedelta(seconds=next(ticks)))
+
+
+@pytest.fixture
+async def door(units: Units, tmp_path: Path) -> AsyncIterator[Door]:
+    """The registry behind its authentication and body limit; the code of the models is uploaded."""
+    objects = Objects((tmp_path / "objects").as_uri())
+    await objects.put(CODE_BYTES)
+    door = Door(units, objects)
+    yield door
+    await door.close()

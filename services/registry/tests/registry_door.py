@@ -1,0 +1,101 @@
+"""The registry as a client meets it, and as the bus does: requests by role, facts by their handlers."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI
+
+from pelton.contracts.definitions import ModelDefinition
+from pelton.contracts.fact import Fact
+from pelton.eventkit.asgi import Authentication, BodyLimit
+from pelton.eventkit.clock import uuid7
+from pelton.eventkit.envelope import Envelope, Received
+from pelton.eventkit.identity import Role, TokenVerifier, mint
+from pelton.eventkit.problems import install_problem_handlers
+from pelton.eventkit.unit import Units
+from pelton.objects import Objects
+from pelton.registry import api
+from pelton.registry.handlers import HANDLERS
+
+KEY = b"k" * 32
+MAX_BODY = 100_000
+
+
+def envelope(fact: Fact, position: int, event_id: UUID | None = None) -> Envelope:
+    """What surrounds a fact of another service."""
+    event_id = event_id or uuid7()
+    return Envelope(
+        id=event_id,
+        owner=fact.fact_owner,
+        type=fact.fact_type,
+        subject="tests/one",
+        time=datetime.now(UTC),
+        correlation_id="the-story",
+        causation_id=None,
+        actor=f"service:{fact.fact_owner}",
+        stream_version=position,
+        position=position,
+        traceparent=None,
+    )
+
+
+class Door:
+    def __init__(self, units: Units, objects: Objects) -> None:
+        app = FastAPI()
+        install_problem_handlers(app)
+        app.include_router(api.router(units, objects))
+        guarded = BodyLimit(Authentication(app, TokenVerifier(KEY)), MAX_BODY)
+        self.units = units
+        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url="http://registry")
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        who: str = "ann",
+        role: Role = Role.ADMIN,
+        **options: Any,  # noqa: ANN401 - those of httpx
+    ) -> httpx.Response:
+        """A request by somebody; the answer as it came."""
+        token = mint(KEY, who, role, datetime.now(UTC), timedelta(hours=1))
+        headers = {"authorization": f"Bearer {token}"} | options.pop("headers", {})
+        return await self._http.request(method, f"/v1{path}", headers=headers, **options)
+
+    async def get(self, path: str, **params: str | int) -> Any:  # noqa: ANN401
+        answer = await self.ask("GET", path, role=Role.VIEWER, params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def declare(
+        self, definition: ModelDefinition, code: str, who: str = "ann", role: Role = Role.ADMIN
+    ) -> httpx.Response:
+        body = {"definition": definition.model_dump(mode="json"), "code": code}
+        return await self.ask("POST", "/models", who, role, json=body)
+
+    async def receive(self, fact: Fact) -> str:
+        """Give a fact to its handler, as the dispatcher does; returns the fact's id."""
+        (handler,) = (one for one in HANDLERS if one.fact is type(fact))
+        received = Received(envelope(fact, 1), fact)
+        async with self.units.begin(cause=received.cause) as unit:
+            await handler.call(received, unit)
+        return received.id
+
+    async def facts(self) -> list[dict[str, Any]]:
+        """Everything on record, in order."""
+        async with self.units.engine.connect() as connection:
+            found = await connection.exec_driver_sql("SELECT id, type, data, meta FROM events ORDER BY seq")
+            return [
+                {
+                    "id": str(row.id),
+                    "type": row.type.split(".")[-2],
+                    "data": json.loads(row.data),
+                    **row.meta,
+                }
+                for row in found
+            ]

@@ -1,0 +1,1 @@
+"""Retraining policy; datasets to models; evaluation; search."""

@@ -1,0 +1,71 @@
+"""Waiting for the policy to have come so far: for publishers that pace themselves by what the platform took in."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import asyncpg
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from pelton.eventkit.failures import is_transient
+from pelton.trainer import store
+from pelton.trainer.store import Progress
+
+log = structlog.get_logger(__name__)
+
+LONGEST_PAUSE = 1.0
+
+
+class ProgressBoard:
+    """Tells when progress was committed, by this replica or another: PostgreSQL notifies, and is asked again.
+
+    `woken` is called at each change as well: a dataset may have come for a job.
+    """
+
+    def __init__(self, engine: AsyncEngine, dsn: str, woken: Callable[[], None]) -> None:
+        self._engine = engine
+        self._dsn = dsn
+        self._woken = woken
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Listen until cancelled; ride out a database that restarts."""
+        while True:
+            try:
+                await self._listen()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("progress board interrupted", reason=str(error) or type(error).__name__)
+                await asyncio.sleep(LONGEST_PAUSE)
+
+    async def wait(self, model: str | None, until: datetime | None, timeout: float) -> Sequence[Progress]:  # noqa: ASYNC109 - an answer is due then, not an error
+        """The progress of a model, or of all, once all have settled up to `until`; at the latest after `timeout` s."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        while True:
+            changed = self._changed  # taken before the look, so that no change falls between
+            async with self._engine.connect() as connection:
+                found = await store.progress(connection, model)
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0 or all(one.settled(until) for one in found):
+                return found
+            try:
+                await asyncio.wait_for(changed.wait(), min(left, LONGEST_PAUSE))
+            except TimeoutError:
+                continue
+
+    async def _listen(self) -> None:
+        lost = asyncio.Event()
+        connection = await asyncpg.connect(self._dsn, server_settings={"application_name": "trainer-progress"})
+        try:
+            connection.add_termination_listener(lambda _: lost.set())
+            await connection.add_listener(store.CHANGED, lambda *_: self._on_change())
+            await lost.wait()
+        finally:
+            await connection.close(timeout=2)
+
+    def _on_change(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+        self._woken()

@@ -1,0 +1,91 @@
+"""From drift in the data to the new champion serving: wall time by its parts, on the flights demo.
+
+There is no peer that does this by itself; the row says what the loop costs. What the rollout takes is bound to event
+time: so many labelled flights must have landed, and the stream brings them as fast as the platform takes them in.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+
+from pelton.local import ports
+
+UNTIL = "2013-07-15"
+PARTS = (
+    ("drift to request", "data_drift_detected", "training_requested"),
+    ("request to dataset", "training_requested", "dataset_materialized"),
+    ("dataset to challenger", "dataset_materialized", "training_completed"),
+    ("challenger to shadow", "training_completed", "rollout_started"),
+    ("shadow and canary", "rollout_started", "rollout_succeeded"),
+    ("verdict to serving", "rollout_succeeded", "model_deployed"),
+    ("drift to new champion", "data_drift_detected", "model_deployed"),
+)
+
+
+def main() -> None:
+    """Run the demo, read the facts back, and write the result."""
+    with tempfile.TemporaryDirectory(prefix="pelton-bench-loop-") as folder:
+        environment = {**os.environ, "PELTON_HOME": folder, "PELTON_PORT_BASE": str(ports.free_block(40))}
+        demo = [sys.executable, "-m", "pelton.cli", "demo", "flights", "--json", "--keep", "--until", UNTIL]
+        subprocess.run(demo, env=environment, check=False, stdout=subprocess.DEVNULL)
+        at_demo = {**environment, "PELTON_HOME": str(Path(folder) / "demo")}
+        try:
+            tail = [sys.executable, "-m", "pelton.cli", "events", "tail"]
+            told = subprocess.run(tail, env=at_demo, check=True, capture_output=True, text=True).stdout
+        finally:
+            subprocess.run([sys.executable, "-m", "pelton.cli", "down"], env=at_demo, check=True)
+    stories = _stories([json.loads(line) for line in told.splitlines()])
+    rows = []
+    for name, first, last in PARTS:
+        spans = [story[last] - story[first] for story in stories if first in story and last in story]
+        if spans:
+            rows.append(
+                {
+                    "case": name,
+                    "peer": "none",
+                    "unit": "s",
+                    "ours": [round(value, 3) for value in (min(spans), median(spans), max(spans))],
+                    "theirs": None,
+                    "ratio": None,
+                }
+            )
+            print(f"{name:24} {median(spans):8.2f} s  ({min(spans):.2f} to {max(spans):.2f}, {len(spans)} rounds)")
+    result = {
+        "machine": {"cores": os.cpu_count(), "platform": platform.platform()},
+        "versions": {"python": platform.python_version()},
+        "rows": rows,
+    }
+    target = Path("bench-results") / "loop.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(result, indent=1))
+
+
+def _stories(facts: list[dict[str, object]]) -> list[dict[str, float]]:
+    """For each drift that led to a champion: when each of its facts was recorded, in seconds.
+
+    A fact belongs to the story of the fact that it followed from.
+    """
+    by_id = {fact["ce_id"]: fact for fact in facts}
+    stories = []
+    for fact in facts:
+        if not str(fact["ce_type"]).endswith("model_deployed.v1"):
+            continue
+        story: dict[str, float] = {}
+        at: dict[str, object] | None = fact
+        while at is not None:
+            kind = str(at["ce_type"]).split(".")[2]
+            story.setdefault(kind, datetime.fromisoformat(str(at["ce_time"])).timestamp())
+            at = by_id.get(at.get("ce_causationid"))
+        if "data_drift_detected" in story:
+            stories.append(story)
+    return stories
+
+
+if __name__ == "__main__":
+    main()
