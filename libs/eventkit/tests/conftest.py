@@ -36,7 +36,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         environment = os.environ | (env or {})
         command = leashed(program, environment, stop_signal=signal.SIGTERM, orphan_signal=signal.SIGKILL)
         with output.open("wb") as file:
-            process = subprocess.Popen(command.argv, env=environment, stdout=file, stderr=subprocess.STDOUT)  # noqa: S603
+            process = subprocess.Popen(command.argv, env=environment, stdout=file, stderr=subprocess.STDOUT)
         running.append(Program(process, output))
         return running[-1]
 

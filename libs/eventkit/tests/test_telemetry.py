@@ -35,7 +35,7 @@ def _traced() -> None:
 
 def run(program: str) -> str:
     """What a process of its own writes: logs and traces are configured once a process."""
-    done = subprocess.run([sys.executable, "-c", program], check=True, timeout=60, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", program], check=True, timeout=60, stdout=subprocess.PIPE, text=True)
     return done.stdout
 
 

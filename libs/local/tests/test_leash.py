@@ -34,7 +34,7 @@ async def test_a_server_ends_when_its_parent_is_killed(kind: str, tmp_path: Path
 
 def test_nothing_starts_for_a_parent_that_is_gone(tmp_path: Path) -> None:
     leash = Path(sys.modules["pelton.local.process"].__file__ or "").with_name("leash.py")
-    done = subprocess.run(  # noqa: S603  # this very test
+    done = subprocess.run(  # this very test
         [sys.executable, "-I", "-S", leash, "--parent", "1", "--signal", "9", "--", "/bin/touch", tmp_path / "ran"],
         capture_output=True,
         text=True,
@@ -48,7 +48,7 @@ def test_nothing_starts_for_a_parent_that_is_gone(tmp_path: Path) -> None:
 
 def _orphans(kind: str, folder: Path) -> list[psutil.Process]:
     """The processes of a server that has just lost its parent to SIGKILL."""
-    with subprocess.Popen(  # noqa: S603  # this very test
+    with subprocess.Popen(  # this very test
         [sys.executable, "-c", PARENT, str(folder), kind, str(ports.free_block(2))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

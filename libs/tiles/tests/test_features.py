@@ -1,6 +1,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,7 +48,7 @@ def shuffled_batches(draw: st.DrawFn) -> tuple[list[Event], list[list[Event]]]:
     order = draw(st.permutations(whole))
     cuts = sorted(draw(st.lists(st.integers(0, len(whole)), max_size=4)))
     edges = [0, *cuts, len(whole)]
-    return whole, [order[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return whole, [order[start:end] for start, end in pairwise(edges)]
 
 
 @given(shuffled_batches())

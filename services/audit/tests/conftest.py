@@ -63,7 +63,7 @@ class Platform:
 
     def start(self, name: str, *command: str) -> None:
         with (self.home / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen(  # noqa: S603 - the services themselves
+            self.running[name] = subprocess.Popen(
                 [sys.executable, *command], env=self.environment, stdout=log, stderr=subprocess.STDOUT
             )
         self.stack.callback(self.kill, name, signal.SIGTERM)

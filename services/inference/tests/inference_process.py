@@ -32,9 +32,8 @@ class Inference:
 
     def __init__(self, home: Path, bootstrap: str) -> None:
         port_base = ports.free_block(8)
-        token = mint(
-            load_or_create_key(home / "secrets" / "token.key"), "ann", Role.VIEWER, datetime.now(UTC), timedelta(hours=1)
-        )
+        key = load_or_create_key(home / "secrets" / "token.key")
+        token = mint(key, "ann", Role.VIEWER, datetime.now(UTC), timedelta(hours=1))
         self.bootstrap = bootstrap
         self.url = f"http://127.0.0.1:{port_base + 6}"
         self.client = httpx.AsyncClient(

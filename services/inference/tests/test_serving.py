@@ -46,7 +46,7 @@ async def test_no_request_fails_while_routes_change_and_every_answered_row_is_on
     unavailable = await inference.infer("early")
     assert (unavailable.status_code, unavailable.json()["error"][:12]) == (404, "model 'late'")
     await inference.shift(shifted(1, first))
-    await eventually(lambda: inference.swaps())
+    await eventually(inference.swaps)
 
     answers: dict[str, httpx.Response] = {}
     enough = asyncio.Event()
@@ -102,7 +102,7 @@ async def test_a_corrupt_champion_leaves_the_former_one_serving_and_readiness_sa
 async def test_the_protocols_routes_and_errors(inference: Inference) -> None:
     first, second = await model(inference, 1), await model(inference, 2)
     await inference.shift(shifted(1, first, second, 0.5))
-    await eventually(lambda: inference.swaps())
+    await eventually(inference.swaps)
 
     described = (await inference.client.get("/v2/models/late")).json()
     assert (described["versions"], [one["name"] for one in described["inputs"]]) == (["1", "2"], list(INPUTS))
