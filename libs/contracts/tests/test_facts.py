@@ -25,8 +25,10 @@ json_values = st.recursive(
 
 
 def test_every_fact_is_found_by_its_type_and_belongs_to_a_service() -> None:
-    assert len(catalogue()) > 30
-    for type_, fact in catalogue().items():
+    # Tests of other packages have facts of their own.
+    ours = {type_: fact for type_, fact in catalogue().items() if fact.__module__.startswith("pelton.")}
+    assert len(ours) > 30
+    for type_, fact in ours.items():
         assert fact_class(type_) is fact
         assert fact.fact_owner in CONTROL_OWNERS
         assert type_.startswith(f"pelton.{fact.fact_owner}.")

@@ -78,7 +78,7 @@ def _spine(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     model = recipe.model
     frame = events.get(model.source, pl.DataFrame())
     if frame.is_empty():
-        raise ImpossibleDatasetError(f"source {model.source!r} has no events up to {recipe.as_of}")
+        raise ImpossibleDatasetError(f"source {model.source!r} has no events from {recipe.start} to {recipe.as_of}")
     entities = {view.entity for view in recipe.views.values()}
     key = recipe.sources[model.source].key
     _demand(model.source, frame, {*model.inputs.request, *entities, key})
@@ -97,7 +97,7 @@ def _labels(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     label = recipe.model.label
     frame = events.get(label.source, pl.DataFrame())
     if frame.is_empty():
-        raise ImpossibleDatasetError(f"source {label.source!r} has no events up to {recipe.as_of}")
+        raise ImpossibleDatasetError(f"source {label.source!r} has no events from {recipe.start} to {recipe.as_of}")
     known = frame.filter(pl.col(TIME) < _ms(recipe.as_of))
     key = recipe.sources[label.source].key
     value = _label(label.value)
