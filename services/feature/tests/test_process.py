@@ -6,6 +6,7 @@ import random
 import signal
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -223,12 +224,14 @@ async def test_the_same_dataset_twice_has_the_same_digest(feature: Feature, fill
 
 
 def stretch_without_label(events: list[dict[str, Any]]) -> tuple[datetime, datetime]:
-    """The longest stretch whose departures all have no landing: there are events, and none with a label."""
-    moments = sorted((datetime.fromisoformat(one["at"]), one["flight"][-1] != "7") for one in events)
-    labelled = [moment for moment, has_label in moments if has_label]
-    lonely = [moment for moment, has_label in moments if not has_label]
-    gaps = sorted(pairwise(labelled), key=lambda gap: gap[0] - gap[1])
-    after, before = next(gap for gap in gaps if any(gap[0] < moment < gap[1] for moment in lonely))
+    """A stretch between two departures with a label in which some landed, and none with a delay."""
+    landed = sorted(
+        ((datetime.fromisoformat(one["at"]), one["delay"]) for one in events if one["flight"][-1] != "7"),
+        key=itemgetter(0),
+    )
+    labelled = [moment for moment, delay in landed if delay is not None]
+    bare = [moment for moment, delay in landed if delay is None]
+    after, before = next(gap for gap in pairwise(labelled) if any(gap[0] < moment < gap[1] for moment in bare))
     return after + timedelta(milliseconds=1), before
 
 
