@@ -5,6 +5,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from pelton.eventkit.failures import is_transient
 from pelton.eventkit.handlers import Handler
 from pelton.eventkit.identity import TokenVerifier, load_key
 from pelton.eventkit.jobs import JobRunner, Work
+from pelton.eventkit.leadership import Leadership
 from pelton.eventkit.problems import install_problem_handlers
 from pelton.eventkit.publisher import KafkaPublisher
 from pelton.eventkit.reader import PartitionReader, Processor
@@ -48,7 +50,7 @@ class Parts:
     """What a service gave the host to run, besides its handlers."""
 
     jobs: dict[str, Work] = field(default_factory=dict)
-    readers: list[PartitionReader] = field(default_factory=list)
+    readers: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     tails: list[Tail] = field(default_factory=list)
     background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     topics: dict[str, int] = field(default_factory=dict)
@@ -128,11 +130,26 @@ class Service:
         """Create these topics, with so many partitions, before anything starts."""
         self._parts.topics.update(partitions)
 
-    def reads(self, name: str, processor: Processor, *, max_records: int = 2000) -> PartitionReader:
-        """Read high-volume topics; `PartitionReader.read` says which, also while the service runs."""
-        group = f"pelton.{self.name}.{name}"
-        reader = PartitionReader(self.settings.kafka, group, processor, self.metrics, max_records=max_records)
-        self._parts.readers.append(reader)
+    def leads(self, work: str) -> Leadership:
+        """The leadership over work that one process of the service does at a time."""
+        return Leadership(self.dsn, f"{self.name}.{work}", self.metrics)
+
+    def reads(
+        self, name: str, processor: Processor, *, max_records: int = 2000, led_by: Leadership | None = None
+    ) -> PartitionReader:
+        """Read high-volume topics; `PartitionReader.read` says which, also while the service runs.
+
+        With a leadership, the process that has it reads every partition, and the others none.
+        """
+        reader = PartitionReader(
+            self.settings.kafka,
+            f"pelton.{self.name}.{name}",
+            processor,
+            self.metrics,
+            max_records=max_records,
+            shared=led_by is None,
+        )
+        self._parts.readers.append(reader.run if led_by is None else partial(led_by.lead, reader.run))
         return reader
 
     def follows(self, tail: Tail) -> None:
@@ -206,7 +223,7 @@ class Service:
         work: list[tuple[str, Coroutine[Any, Any, None]]] = []
         if not self.stateless:
             work.append(("relay", self._relay.run()))
-        work += [("reader", reader.run()) for reader in self._parts.readers]
+        work += [("reader", read()) for read in self._parts.readers]
         work += [("tail", tail.run()) for tail in self._parts.tails]
         work += [("background", background()) for background in self._parts.background]
         if self._parts.jobs:

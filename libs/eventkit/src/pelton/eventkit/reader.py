@@ -1,8 +1,10 @@
 """Reading high-volume topics: batches of raw records, with offsets that the reader's owner stores with its state."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Protocol
 
 import structlog
@@ -10,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 
 from pelton.eventkit.failures import is_transient
 from pelton.eventkit.telemetry.metrics import Metrics
+from pelton.eventkit.topics import partitions_of
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +38,9 @@ class Processor(Protocol):
 class PartitionReader:
     """A consumer in the group `pelton.<service>.<name>`; partitions are shared out among replicas.
 
+    One that is not `shared` takes every partition itself, whoever else reads: for work that one process does at a
+    time, and which must not be split because the process before it has not left its group yet.
+
     Kafka's own committed offsets are written only so that lag can be seen and scaled on; nothing reads them back.
     """
 
@@ -46,14 +52,15 @@ class PartitionReader:
         metrics: Metrics,
         *,
         max_records: int = 2000,
+        shared: bool = True,
     ) -> None:
         self._bootstrap = bootstrap
+        self._shared = shared
         self._group = group
         self._processor = processor
         self._metrics = metrics
         self._max_records = max_records
         self._topics: frozenset[str] = frozenset()
-        self._consumer: AIOKafkaConsumer | None = None
         self._changed = asyncio.Event()
 
     def read(self, topics: Sequence[str]) -> None:
@@ -78,6 +85,7 @@ class PartitionReader:
             except Exception as error:
                 if not is_transient(error):
                     raise
+                self._metrics.retries.labels(self._group).inc()
                 log.warning("reader interrupted", group=self._group, reason=str(error) or type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
@@ -93,23 +101,31 @@ class PartitionReader:
         )
         self._changed.clear()
         assignment = _Assignment(consumer, self._processor)
-        consumer.subscribe(topics=sorted(self._topics), listener=assignment)
+        if self._shared:
+            consumer.subscribe(topics=sorted(self._topics), listener=assignment)
         await consumer.start()
-        self._consumer = consumer
         try:
+            if not self._shared:
+                partitions = await partitions_of(self._bootstrap, self._topics)
+                await assignment.take(partitions)
             while not self._changed.is_set():
                 generation = assignment.generation
                 batch = await consumer.getmany(timeout_ms=200, max_records=self._max_records)
                 async with assignment.settled(generation) as fresh:
                     if batch and fresh:
-                        await self._processor.process(
-                            {(tp.topic, tp.partition): records for tp, records in batch.items()}
-                        )
+                        await self._process(batch)
                         assignment.next |= {tp: records[-1].offset + 1 for tp, records in batch.items()}
                         await self._note_progress(consumer, batch)
+                if not self._shared and _grown(consumer, partitions):
+                    return
         finally:
-            self._consumer = None
             await consumer.stop()
+
+    async def _process(self, batch: Mapping[TopicPartition, Records]) -> None:
+        began = perf_counter()
+        await self._processor.process({(tp.topic, tp.partition): records for tp, records in batch.items()})
+        self._metrics.handle_seconds.labels(self._group).observe(perf_counter() - began)
+        self._metrics.handled.labels(self._group, "handled").inc(sum(map(len, batch.values())))
 
     async def _note_progress(self, consumer: AIOKafkaConsumer, batch: Mapping[TopicPartition, Records]) -> None:
         for partition, records in batch.items():
@@ -152,6 +168,11 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
                     self._consumer.seek(partition, self.next[partition])
             yield fresh
 
+    async def take(self, partitions: Sequence[Partition]) -> None:
+        """Assign these partitions, with no group to hand them over."""
+        self._consumer.assign([TopicPartition(*place) for place in partitions])
+        await self.on_partitions_assigned(self._consumer.assignment())
+
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Nothing to do: state and offsets are committed with each batch."""
 
@@ -174,3 +195,9 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             for partition in self._consumer.assignment() & self.next.keys():
                 self._consumer.seek(partition, self.next[partition])
                 self._consumer.resume(partition)
+
+
+def _grown(consumer: AIOKafkaConsumer, partitions: Sequence[Partition]) -> bool:
+    """Whether a topic has more partitions than were assigned, by what the consumer heard from the brokers last."""
+    counts = Counter(topic for topic, _ in partitions)
+    return any(len(consumer.partitions_for_topic(topic) or ()) > count for topic, count in counts.items())

@@ -29,6 +29,9 @@ class Metrics:
         )
         self.relay_published = Counter("pelton_relay_published", "Facts put on Kafka", registry=self.registry)
         self.relay_leading = Gauge("pelton_relay_leading", "Whether this process's relay leads", registry=self.registry)
+        self.leading = Gauge(
+            "pelton_leading", "Whether this process does what one does at a time", ("work",), registry=self.registry
+        )
         self.http_requests = Counter(
             "pelton_http_requests", "Requests by route and status", ("route", "status"), registry=self.registry
         )
