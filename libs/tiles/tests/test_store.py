@@ -169,7 +169,7 @@ def test_what_no_window_reaches_is_dropped_whatever_the_order(order: list[int]) 
         lambda raw: raw[:-1],
         lambda raw: raw + b"\0",
         lambda raw: raw[:-8],
-        lambda raw: b"\x02" + raw[1:],  # another format
+        lambda raw: b"\x03" + raw[1:],  # another format
         lambda raw: raw[:1] + b"\x09" + raw[2:],  # another width
         lambda raw: raw[:4] + b"\xff\xff\xff\xff" + raw[8:],  # another number of tiles
     ],
@@ -188,6 +188,28 @@ def test_a_foreign_or_damaged_record_is_refused_not_read(store: LmdbTileStore, d
     with pytest.raises(ForeignRecordError):
         ingest()
     assert store.offsets() == {}
+
+
+def test_a_record_of_the_former_format_says_which_and_what_to_do(store: LmdbTileStore) -> None:
+    damage(store, "EWR", b"\x01" + tiles("EWR", HOUR).series("EWR").to_bytes()[1:])
+    with pytest.raises(ForeignRecordError, match=r"format 1, .* reads format 2; .* Rebuild the online store"):
+        TileReader.over(store).read(VIEW, ["EWR"])
+
+
+def test_a_view_may_have_more_columns_than_a_byte_counts(store: LmdbTileStore) -> None:
+    wide = FeatureViewDefinition(
+        name="wide",
+        source="landings",
+        entity="origin",
+        aggregates=tuple(
+            Aggregate(name=f"a{place}", function="sum", value=f"delay + {place}", windows=("1h",))
+            for place in range(100)
+        ),
+    )
+    with store.transaction() as transaction:
+        transaction.merge(wide, tiles("EWR", HOUR, view=wide))
+    found = values(wide, TileReader.over(store).read(wide, ["EWR"]), ["EWR"], moment(2 * HOUR))
+    assert [column[0] for column in found.values()] == [1.0 + place for place in range(100)]
 
 
 @given(st.binary(max_size=64))

@@ -6,6 +6,7 @@ parsed with Python's own grammar, of which nothing else is let in, and never run
 """
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -97,7 +98,9 @@ def _check(node: ast.expr, text: str, fields: set[str], depth: int) -> None:
     match node:
         case ast.Name(id=name):
             fields.add(name)
-        case ast.Constant(value=bool() | int() | float() | str()):
+        case ast.Constant(value=int() | float() as value) if not _is_finite(value):
+            raise ExpressionError(f"{text!r} has a number beyond the range of a double, about 1.8e308")
+        case ast.Constant(value=int() | float() | str()):
             pass
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
             parts = [left, right]
@@ -117,6 +120,13 @@ def _check(node: ast.expr, text: str, fields: set[str], depth: int) -> None:
             )
     for part in parts:
         _check(part, text, fields, depth + 1)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _evaluate(node: ast.expr, columns: Columns, text: str) -> Any:  # noqa: ANN401 - a number, a text or a column

@@ -8,11 +8,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pelton.contracts.definitions import FeatureViewDefinition
-from pelton.tiles.plan import SCALE, Measure, Plan, plan_of
-from pelton.tiles.tiles import NO_MAX, NO_MIN, Ints, Tiles
+from pelton.tiles.expressions import ExpressionError
+from pelton.tiles.plan import SCALE, Kind, Measure, Plan, plan_of
+from pelton.tiles.tiles import HALF_BITS, HALF_MASK, NO_MAX, NO_MIN, Ints, Tiles, carry
 
-# A value this large times 10**6 leaves room for the sum of thousands of them in 63 bits.
+# Up to here a float64 tells millionths apart.
 LARGEST: Final = 1e9
+_INT64: Final = 2**63
 
 
 def fold(view: FeatureViewDefinition, columns: Mapping[str, NDArray[Any]], times_ms: Ints) -> Tiles:
@@ -22,47 +24,54 @@ def fold(view: FeatureViewDefinition, columns: Mapping[str, NDArray[Any]], times
     nothing, an event whose entity is null for no entity. Values beyond 10**9 either way are refused, and counted so.
 
     Raises:
-        ExpressionError: a field that the view reads is missing.
+        ExpressionError: a field that the view reads, or its entity, is missing.
     """
     plan = plan_of(view)
     if times_ms.size == 0:
         return Tiles.empty(plan.width)
-    rows: dict[str, Any] = {
-        "key": _keys(columns[plan.entity]),
-        "start": times_ms // plan.tile_ms * plan.tile_ms,
-    }
+    if plan.entity not in columns:
+        known = ", ".join(sorted(columns))
+        raise ExpressionError(
+            f"the view {view.name!r} is by {plan.entity!r}, a field that the events do not have: {known}"
+        )
     refused = 0
     measured: dict[Measure, tuple[NDArray[np.bool_], Ints]] = {}
-    for place, accumulator in enumerate(plan.accumulators):
+    rows: dict[int, Ints] = {}
+    for accumulator, column in plan.columns.items():
         if accumulator.measure not in measured:
             counted, scaled, too_large = _measure(accumulator.measure, columns, times_ms.size)
             measured[accumulator.measure] = counted, scaled
             refused += too_large
-        rows[f"c{place}"] = _contribution(accumulator.kind, *measured[accumulator.measure])
-    return _grouped(plan, pl.DataFrame(rows), refused)
+        if accumulator.kind == "sum":
+            rows |= _halves(plan, column, measured[accumulator.measure][1])
+        else:
+            rows[column] = _contribution(accumulator.kind, *measured[accumulator.measure])
+    starts = times_ms // plan.tile_ms * plan.tile_ms
+    return _grouped(plan, _keys(columns[plan.entity]), starts, rows, refused)
 
 
-def _grouped(plan: Plan, rows: pl.DataFrame, refused: int) -> Tiles:
-    expressions = []
-    for place, accumulator in enumerate(plan.accumulators):
-        column = pl.col(f"c{place}")
-        match accumulator.kind:
-            case "min":
-                expressions.append(column.min())
-            case "max":
-                expressions.append(column.max())
-            case _:
-                expressions.append(column.sum())
-    grouped = rows.drop_nulls("key").group_by("key", "start").agg(expressions).sort("key", "start")
+def _grouped(plan: Plan, keys: pl.Series, starts: Ints, rows: Mapping[int, Ints], refused: int) -> Tiles:
+    frame = pl.DataFrame({"key": keys, "start": starts, **{f"c{place}": column for place, column in rows.items()}})
+    expressions = [_aggregation(plan, place) for place in rows]
+    grouped = frame.drop_nulls("key").group_by("key", "start").agg(expressions).sort("key", "start")
     names = grouped["key"]
     changes = (
         np.flatnonzero((names != names.shift(1)).fill_null(value=True).to_numpy()) if grouped.height else np.empty(0)
     )
     bounds = np.concatenate([changes, [grouped.height]]).astype(np.int64)
-    columns = [grouped[f"c{place}"].to_numpy() for place in range(plan.width)]
-    stacked = np.stack(columns).astype(np.int64) if columns else np.empty((0, grouped.height), np.int64)
+    stacked = np.zeros((plan.width, grouped.height), np.int64)
+    for place in rows:
+        stacked[place] = grouped[f"c{place}"].to_numpy()
+    carry(plan, stacked)
     listed = tuple(names.gather(changes.astype(np.int64)).to_list())
     return Tiles(listed, bounds, grouped["start"].to_numpy().astype(np.int64), stacked, refused)
+
+
+def _aggregation(plan: Plan, place: int) -> pl.Expr:
+    column = pl.col(f"c{place}")
+    if place < plan.minima.start:
+        return column.sum()
+    return column.min() if place < plan.maxima.start else column.max()
 
 
 def _measure(measure: Measure, columns: Mapping[str, NDArray[Any]], rows: int) -> tuple[NDArray[np.bool_], Ints, int]:
@@ -80,16 +89,22 @@ def _measure(measure: Measure, columns: Mapping[str, NDArray[Any]], rows: int) -
     return counted, scaled, int(too_large.sum())
 
 
-def _contribution(kind: str, counted: NDArray[np.bool_], scaled: Ints) -> Ints:
+def _contribution(kind: Kind, counted: NDArray[np.bool_], scaled: Ints) -> Ints:
     match kind:
-        case "count":
-            return counted.astype(np.int64)
         case "min":
             return np.where(counted, scaled, NO_MIN)
         case "max":
             return np.where(counted, scaled, NO_MAX)
         case _:
-            return scaled
+            return counted.astype(np.int64)
+
+
+def _halves(plan: Plan, high: int, scaled: Ints) -> dict[int, Ints]:
+    """What is added up for a sum, by column. Where low halves can hold the sum of the batch, `carry` parts it later."""
+    low = plan.low_half(high)
+    if int(np.abs(scaled).max(initial=0)) * scaled.size < _INT64:
+        return {low: scaled}
+    return {high: scaled >> HALF_BITS, low: scaled & HALF_MASK}
 
 
 def _keys(column: NDArray[Any]) -> pl.Series:

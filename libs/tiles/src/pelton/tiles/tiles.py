@@ -15,17 +15,21 @@ Ints = NDArray[np.int64]
 
 NO_MIN: Final = np.iinfo(np.int64).max
 NO_MAX: Final = np.iinfo(np.int64).min
-_FORMAT: Final = 1
+# A sum is `high * 2**32 + low` with `0 <= low < 2**32`: one form for one sum, and room for 2**45 values of 10**9.
+HALF_BITS: Final = 32
+HALF_MASK: Final = 2**HALF_BITS - 1
+# Format 1 had sums of one integer, which wrapped; nothing tells which of them did.
+_FORMAT: Final = 2
 _HEADER: Final = 8
-_UFUNC: Final = {"count": np.add, "sum": np.add, "min": np.minimum, "max": np.maximum}
+_REBUILD: Final = "Rebuild the online store from the log"
 
 
 @dataclass(frozen=True)
 class Tiles:
     """Tiles by entity: those of `names[i]` are at `bounds[i] <= place < bounds[i + 1]`, sorted by their start.
 
-    `starts` (milliseconds since 1970) has shape (m,), `columns` shape (width, m): exact integers, counts and values
-    times 10**6. `refused` says how many values were too large to be held.
+    `starts` (milliseconds since 1970) has shape (m,), `columns` shape (width, m) in the order that the plan says: exact
+    integers, counts and values times 10**6. `refused` says how many values were too large to be held.
     """
 
     names: tuple[str, ...]
@@ -90,7 +94,8 @@ class Series:
 
     def to_bytes(self) -> bytes:
         """The stored form: format, width and number as little-endian integers, then starts, then columns."""
-        header = bytes((_FORMAT, self.columns.shape[0])) + b"\0\0" + self.starts.size.to_bytes(4, "little")
+        width, count = len(self.columns), self.starts.size
+        header = bytes((_FORMAT,)) + width.to_bytes(3, "little") + count.to_bytes(4, "little")
         little = self.starts.astype("<i8").tobytes() + np.ascontiguousarray(self.columns, dtype="<i8").tobytes()
         return header + little
 
@@ -101,14 +106,21 @@ class Series:
         Raises:
             ForeignRecordError: another format, another view's width, or a wrong length.
         """
-        if len(record) < _HEADER or record[0] != _FORMAT or record[1] != plan.width:
+        if len(record) < _HEADER:
+            raise ForeignRecordError(f"a record of tiles has {len(record)} bytes; it is damaged. {_REBUILD}")
+        if record[0] != _FORMAT:
             raise ForeignRecordError(
-                "a record of tiles has another format or width; it was written by another version of Pelton, "
-                "or is damaged. Rebuild the online store from the log"
+                f"a record of tiles has format {record[0]}, and this version of Pelton reads format {_FORMAT}; it was "
+                f"written by another version, or is damaged. {_REBUILD}"
+            )
+        width = int.from_bytes(record[1:4], "little")
+        if width != plan.width:
+            raise ForeignRecordError(
+                f"a record of tiles has {width} columns where its view has {plan.width}; it is damaged. {_REBUILD}"
             )
         count = int.from_bytes(record[4:8], "little")
         if len(record) != _HEADER + 8 * count * (1 + plan.width):
-            raise ForeignRecordError(f"a record of {count} tiles has {len(record)} bytes; it is damaged")
+            raise ForeignRecordError(f"a record of {count} tiles has {len(record)} bytes; it is damaged. {_REBUILD}")
         numbers = np.frombuffer(record, dtype="<i8", offset=_HEADER).astype(np.int64, copy=False)
         return cls(numbers[:count], numbers[count:].reshape(plan.width, count))
 
@@ -120,8 +132,20 @@ def combine(plan: Plan, starts: Ints, columns: Ints) -> Series:
     first = np.flatnonzero(np.concatenate([[True], starts[1:] != starts[:-1]]))
     if first.size == starts.size:
         return Series(starts, columns)
-    rows = [_UFUNC[one.kind].reduceat(column, first) for one, column in zip(plan.accumulators, columns, strict=True)]
-    return Series(starts[first], np.stack(rows))
+    merged = np.empty((plan.width, first.size), np.int64)
+    added = slice(0, plan.lows.stop)
+    np.add.reduceat(columns[added], first, axis=1, out=merged[added])
+    np.minimum.reduceat(columns[plan.minima], first, axis=1, out=merged[plan.minima])
+    np.maximum.reduceat(columns[plan.maxima], first, axis=1, out=merged[plan.maxima])
+    carry(plan, merged)
+    return Series(starts[first], merged)
+
+
+def carry(plan: Plan, columns: Ints) -> None:
+    """Move what low halves hold beyond their bits to the high ones, in place, so that one sum has one form."""
+    lows = columns[plan.lows]
+    columns[plan.highs] += lows >> HALF_BITS
+    lows &= HALF_MASK
 
 
 def merge(plan: Plan, parts: Iterable[Tiles]) -> Tiles:

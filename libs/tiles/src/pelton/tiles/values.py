@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pelton.contracts.definitions import FeatureViewDefinition
 from pelton.tiles.plan import SCALE, Feature, Plan, plan_of
-from pelton.tiles.tiles import NO_MAX, NO_MIN, Ints, Tiles
+from pelton.tiles.tiles import HALF_BITS, NO_MAX, NO_MIN, Ints, Tiles
 
 Column = NDArray[np.float64]
 
@@ -24,13 +24,16 @@ def values(view: FeatureViewDefinition, tiles: Tiles, keys: Sequence[str], at_ms
     # One sorted axis over all entities: the entity's place, then the tile.
     ends = at_ms // plan.tile_ms
     axis = _Axis.of(tiles, plan, ends)
-    high = axis.position(places, ends)
+    running = _running(tiles.columns[: plan.minima.start])
+    high = np.where(known, axis.position(places, ends), 0)
     lows: dict[int, Ints] = {}
     found: dict[str, Column] = {}
     for feature in plan.features:
         if feature.window_ms not in lows:
-            lows[feature.window_ms] = axis.position(places, ends - feature.window_ms // plan.tile_ms)
-        found[feature.name] = _feature(tiles, feature, lows[feature.window_ms], high, known)
+            first = axis.position(places, ends - feature.window_ms // plan.tile_ms)
+            lows[feature.window_ms] = np.where(known, first, 0)
+        low = lows[feature.window_ms]
+        found[feature.name] = _feature(plan, tiles.columns, running, feature, low, high)
     return found
 
 
@@ -56,29 +59,43 @@ class _Axis:
         return np.searchsorted(self._ranks, places * self._stride + (numbers - self._first)).astype(np.int64)
 
 
-def _feature(tiles: Tiles, feature: Feature, low: Ints, high: Ints, known: NDArray[np.bool_]) -> Column:
-    low, high = np.where(known, low, 0), np.where(known, high, 0)
-    count = _sums(tiles.columns[feature.count], low, high)
+def _feature(plan: Plan, columns: Ints, running: Ints, feature: Feature, low: Ints, high: Ints) -> Column:
     match feature.function:
         case "count":
-            return count.astype(np.float64)
+            return _counts(running, feature, low, high)
         case "sum":
-            return np.asarray(_sums(tiles.columns[feature.other], low, high) / SCALE, dtype=np.float64)
+            return _totals(plan, running, feature, low, high) / SCALE
         case "mean":
-            total = _sums(tiles.columns[feature.other], low, high)
+            count = _counts(running, feature, low, high)
             mean: Column = np.full(count.size, np.nan)
-            np.divide(total, count * SCALE, out=mean, where=count > 0)
+            np.divide(_totals(plan, running, feature, low, high), count * SCALE, out=mean, where=count > 0)
             return mean
         case "min":
-            return _extreme(tiles.columns[feature.other], low, high, np.minimum, NO_MIN)
+            return _extreme(columns[feature.other], low, high, np.minimum, NO_MIN)
         case "max":
-            return _extreme(tiles.columns[feature.other], low, high, np.maximum, NO_MAX)
+            return _extreme(columns[feature.other], low, high, np.maximum, NO_MAX)
 
 
-def _sums(column: Ints, low: Ints, high: Ints) -> Ints:
-    """Sums over `low <= place < high`. The running sum may wrap around; the difference of two is right all the same."""
-    running = np.concatenate([[0], np.cumsum(column)]).astype(np.int64)
-    return running[high] - running[low]
+def _running(added: Ints) -> Ints:
+    """Sums of the first 0, 1, ... tiles, by column. They may wrap around; the difference of two is right even then."""
+    running = np.zeros((added.shape[0], added.shape[1] + 1), np.int64)
+    np.cumsum(added, axis=1, out=running[:, 1:])
+    return running
+
+
+def _counts(running: Ints, feature: Feature, low: Ints, high: Ints) -> Column:
+    return _between(running[feature.count], low, high).astype(np.float64)
+
+
+def _totals(plan: Plan, running: Ints, feature: Feature, low: Ints, high: Ints) -> Column:
+    """The exact sums in millionths, rounded once: each half is a whole number that float64 holds."""
+    total: Column = _between(running[feature.other], low, high) * np.float64(1 << HALF_BITS)
+    total += _between(running[plan.low_half(feature.other)], low, high)
+    return total
+
+
+def _between(running: Ints, low: Ints, high: Ints) -> Ints:
+    return running.take(high) - running.take(low)
 
 
 def _extreme(column: Ints, low: Ints, high: Ints, ufunc: np.ufunc, nothing: int) -> Column:
