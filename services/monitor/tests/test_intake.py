@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from aiokafka import ConsumerRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,6 +96,20 @@ def test_a_record_from_a_far_future_does_not_end_the_windows() -> None:
     late = encode(batch("one", [100 * HOUR + FUTURE_MS + 1]))
     intake.take({PREDICTIONS: [record(PREDICTIONS, 0, late), record(PREDICTIONS, 1, b"no JSON")]})
     assert (intake.flawed, intake.watched["flights"].watermark) == (2, None)
+
+
+@pytest.mark.parametrize("value", [b'{"model": ' + b"[" * 100_000, b'{"id": "\xff"}', b"no JSON", None])
+def test_a_record_that_cannot_be_read_is_counted_and_passed_over(value: bytes | None) -> None:
+    intake = Intake.begin([plan()], {}, {}, {})
+    flawed = replace(record(PREDICTIONS, 0, b""), value=value)
+    intake.take({PREDICTIONS: [flawed, record(PREDICTIONS, 1, encode(batch("one", [5])))]})
+    assert (intake.flawed, intake.rows) == (1, 1)
+
+
+def test_a_label_event_from_a_far_future_is_counted_and_passed_over() -> None:
+    intake = Intake.begin([plan()], {}, {}, {})
+    intake.take({LANDINGS[0]: [record(LANDINGS[0], 0, landing("p-0", 100 * HOUR + FUTURE_MS + 1, 0))]})
+    assert (intake.flawed, intake.watched["flights"].label_watermark) == (1, None)
 
 
 def test_records_of_a_model_that_is_not_watched_yet_are_read_again_when_it_is() -> None:

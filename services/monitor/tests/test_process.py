@@ -1,294 +1,171 @@
-"""The monitor's own process on real Kafka and PostgreSQL: what it finds, once, however often it is killed."""
+"""The monitor's own processes on real Kafka and PostgreSQL: what they find, once, whichever of them is killed."""
 
 import asyncio
-import io
 import json
-import os
-import sys
-from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import datetime
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from aiokafka import AIOKafkaConsumer
-from monitor_stories import EVALUATION, HOUR, SOURCE, batch, definition, landing
+from monitor_process import (
+    Log,
+    Platform,
+    Replica,
+    dataset,
+    hour,
+    iso,
+    labels,
+    monitor_platform,
+    predictions,
+    promotion,
+    registration,
+    token_of,
+)
+from monitor_stories import SOURCE, batch
 
 from pelton.contracts.canonical import sha256
-from pelton.contracts.fact import Fact, fact_class
 from pelton.contracts.feature import SourceRegistered
 from pelton.contracts.monitor import DataDriftDetected, ReferencePinned
-from pelton.contracts.records import PredictionBatch, decode_outcomes, encode
-from pelton.contracts.registry import ModelPromoted, ModelRegistered
-from pelton.contracts.topics import OUTCOMES, PREDICTIONS, control_topic, data_topic
-from pelton.contracts.values import Artifact, ModelVersion, OffsetRange
-from pelton.eventkit.clock import utc_now, uuid7
-from pelton.eventkit.envelope import Envelope
-from pelton.eventkit.identity import Role, load_or_create_key, mint
-from pelton.eventkit.publisher import KafkaPublisher, Outgoing
+from pelton.contracts.records import OutcomeBatch, decode_outcomes, encode
+from pelton.contracts.topics import OUTCOMES, PREDICTIONS, data_topic
+from pelton.eventkit.identity import Role
+from pelton.eventkit.publisher import Outgoing
 from pelton.eventkit.replay import REPLAYS, Record
-from pelton.local import ports
-from pelton.objects import Objects
-from pelton.testkit import KafkaInstance, PostgresInstance, create_topics, eventually
+from pelton.testkit import KafkaInstance, PostgresInstance, eventually
 
-START = 1_356_998_400_000  # 2013-01-01 in UTC
-TOPICS = {PREDICTIONS: 2, OUTCOMES: 1, data_topic("landings"): 2}
+NESTED = b'{"id": ' + b"[" * 100_000
 
 
-@dataclass
-class Platform:
-    """The monitor's process and all it reads and writes."""
+@pytest.fixture(scope="module")
+def servers() -> tuple[KafkaInstance, PostgresInstance]:
+    return KafkaInstance(), PostgresInstance()
 
-    kafka: str
-    environment: dict[str, str]
-    client: httpx.AsyncClient
-    publisher: KafkaPublisher
-    objects: Objects
-    position: int = 0
-    running: list[Process] = field(default_factory=list)
 
-    async def start(self) -> None:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "pelton.monitor", env=self.environment, stdout=asyncio.subprocess.DEVNULL
-        )
-        self.running.append(process)
-        await eventually(self.is_ready, timeout=40)
+@pytest.fixture(scope="module")
+async def platform(
+    servers: tuple[KafkaInstance, PostgresInstance], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Platform]:
+    """Two processes that run, and a source of labels."""
+    kafka, postgres = servers
+    try:
+        kafka.start()
+        postgres.start()
+        async with monitor_platform(kafka, postgres, tmp_path_factory.mktemp("monitor")) as running:
+            await asyncio.gather(*(replica.start() for replica in running.replicas))
+            await running.tell(SourceRegistered(source="landings", definition=SOURCE, definition_digest=SOURCE.digest))
+            yield running
+    finally:
+        kafka.discard()
+        postgres.discard()
 
-    async def is_ready(self) -> bool:
-        assert self.running[-1].returncode is None
-        with suppress(httpx.TransportError):
-            return (await self.client.get("/readyz")).is_success
-        return False
 
-    async def crash(self) -> None:
-        for process in self.running:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+async def the_leader(platform: Platform) -> tuple[Replica, Replica]:
+    """Who leads and who stands by, both of them ready."""
 
-    async def get(self, path: str, **params: str | int) -> dict[str, Any]:
-        answer = await self.client.get(path, params=params, timeout=30)
-        assert answer.is_success, answer.text
-        found: dict[str, Any] = answer.json()
+    async def one_leads() -> list[Replica]:
+        leads = [await replica.leads() for replica in platform.replicas]
+        assert sum(leads) == 1
+        return sorted(platform.replicas, key=lambda replica: leads[platform.replicas.index(replica)], reverse=True)
+
+    leader, standby = await eventually(one_leads, timeout=20)
+    assert await leader.is_ready()
+    assert await standby.is_ready()
+    return leader, standby
+
+
+async def windows_of(replica: Replica, model: str, count: int) -> list[dict[str, Any]]:
+    """The closed windows of a model, newest first, once they are so many."""
+
+    async def there() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await replica.get("/v1/windows", model=model, limit=500))["windows"]
+        assert len(found) >= count
         return found
 
-    async def tell(self, *facts: Fact) -> None:
-        outgoing = []
-        for fact in facts:
-            self.position += 1
-            envelope = Envelope(
-                id=uuid7(),
-                owner=fact.fact_owner,
-                type=fact.fact_type,
-                subject="any/flights",
-                time=utc_now(),
-                correlation_id="story",
-                causation_id=None,
-                actor="service:test",
-                stream_version=self.position,
-                position=self.position,
-                traceparent=None,
-            )
-            outgoing.append(Outgoing(envelope.topic, b"flights", envelope.headers(), fact.to_bytes()))
-        await self.publisher.publish(outgoing)
-
-    async def predict(self, *batches: PredictionBatch) -> None:
-        await self.publisher.publish([Outgoing(PREDICTIONS, b"flights", [], encode(one)) for one in batches])
-
-    async def land(self, events: Iterable[tuple[str, int, float | None]]) -> None:
-        topic = data_topic("landings")
-        await self.publisher.publish([Outgoing(topic, one[0].encode(), [], landing(*one)) for one in events])
-
-    async def records(self, topic: str) -> list[Record]:
-        """Everything on a topic now."""
-        consumer = AIOKafkaConsumer(topic, bootstrap_servers=self.kafka, enable_auto_commit=False)
-        await consumer.start()
-        try:
-            ends = await consumer.end_offsets(consumer.assignment())
-            await consumer.seek_to_beginning()
-            found = []
-            while sum(ends.values()) > len(found):
-                for some in (await consumer.getmany(timeout_ms=500)).values():
-                    found += [Record(r.topic, r.partition, r.offset, r.headers, r.value) for r in some]
-            return found
-        finally:
-            await consumer.stop()
-
-    async def facts(self) -> list[tuple[str, Fact, bytes]]:
-        """Every fact of the monitor by id, as published."""
-        found = {}
-        for record in await self.records(control_topic("monitor")):
-            envelope = Envelope.from_headers(record.headers)
-            fact = fact_class(envelope.type).from_bytes(record.value)
-            found[envelope.position] = (str(envelope.id), fact, record.value)
-        return [found[position] for position in sorted(found)]
+    return await eventually(there, timeout=30)
 
 
-@dataclass
-class Log:
-    """The evidence of a replay: everything that was published."""
+async def settled(replica: Replica, model: str, until: int) -> None:
+    async def reached() -> bool:
+        mark = (await replica.get(f"/v1/monitors/{model}"))["watermarks"]["settled_until"]
+        return mark is not None and datetime.fromisoformat(mark).timestamp() * 1000 >= until
 
-    facts: dict[str, bytes]
-    held: Sequence[Record]
-
-    async def fact(self, event_id: str) -> bytes:
-        return self.facts[event_id]
-
-    async def records(self, ranges: Sequence[OffsetRange]) -> list[Record]:
-        return [
-            record
-            for record in self.held
-            for one in ranges
-            if (record.topic, record.partition) == (one.topic, one.partition) and one.start <= record.offset < one.end
-        ]
+    await eventually(reached, timeout=30)
 
 
-@pytest.fixture
-async def platform(
-    kafka_private: KafkaInstance, postgres_private: PostgresInstance, tmp_path: Path
-) -> AsyncIterator[Platform]:
-    port_base = ports.free_block(8)
-    dsn = postgres_private.database("monitor").replace("+asyncpg", "").rpartition("/")[0]
-    environment = os.environ | {
-        "PELTON_HOME": str(tmp_path),
-        "PELTON_KAFKA": kafka_private.bootstrap,
-        "PELTON_POSTGRES": dsn,
-        "PELTON_PORT_BASE": str(port_base),
-    }
-    key = load_or_create_key(tmp_path / "secrets" / "token.key")
-    token = mint(key, "tester", Role.VIEWER, utc_now(), timedelta(hours=1))
-    await create_topics(kafka_private.bootstrap, TOPICS)
-    publisher = KafkaPublisher(kafka_private.bootstrap, "test")
-    await publisher.start()
-    base, headers = f"http://127.0.0.1:{port_base + 4}", {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(base_url=base, headers=headers, trust_env=False) as client:
-        running = Platform(
-            kafka_private.bootstrap, environment, client, publisher, Objects((tmp_path / "objects").as_uri())
-        )
-        yield running
-        await running.crash()
-    await publisher.stop()
+async def outcomes_of(platform: Platform, model: str) -> list[OutcomeBatch]:
+    found = [decode_outcomes(one.value) for one in await platform.records(OUTCOMES)]
+    return [one for one in found if one.model == model]
 
 
-def dataset() -> bytes:
-    """Inputs as `monitor_stories.batch` makes them, up to the hour before the first prediction."""
-    random = np.random.default_rng(5)
-    rows = 4000
-    last = datetime(2012, 12, 31, 23, tzinfo=UTC)
-    table = pa.table(
-        {
-            "key": [f"k{row}" for row in range(rows)],
-            "event_time": pa.array([last - timedelta(minutes=row) for row in range(rows)], pa.timestamp("us", "UTC")),
-            "a": random.normal(size=rows),
-            "b": random.normal(size=rows),
-            "label": (random.random(rows) < 0.1).astype(np.int8),
-        }
-    )
-    sink = io.BytesIO()
-    pq.write_table(table, sink)
-    return sink.getvalue()
-
-
-def hour(number: int) -> int:
-    return START + number * HOUR
-
-
-def predictions(number: int) -> list[PredictionBatch]:
-    """An hour of predictions: from the fourth on, the inputs are shifted."""
-    shift = 2.0 if number >= 4 else 0.0
-    times = [[hour(number) + row * 1000 + part * 1_000_000 for row in range(100)] for part in range(3)]
-    return [batch(f"h{number}-{part}", times[part], shift=shift) for part in range(3)]
-
-
-def labels(number: int) -> list[tuple[str, int, float | None]]:
-    """Their landings: from the fourth hour on, most flights are late that were said to be in time."""
-    late = 8 if number >= 4 else 1
-    return [
-        (key, time + HOUR, 60.0 if row % 10 < late else 0.0)
-        for one in predictions(number)
-        for row, (key, time) in enumerate(zip(one.keys, one.event_times, strict=True))
-    ]
-
-
-async def promote(platform: Platform) -> None:
-    data = dataset()
-    digest = await platform.objects.put(data)
-    model = definition("flights")
-    artifact = Artifact(digest=sha256(b"model"), size=5, format="onnx")
-    version = ModelVersion(
-        model="flights",
-        version=1,
-        training_id="flights-1",
-        artifact=artifact,
-        request=("a", "b"),
-        features=(),
-        views={},
-        threshold=0.5,
-        dataset=digest,
-        evaluation=EVALUATION,
-    )
-    await platform.tell(
-        SourceRegistered(source="landings", definition=SOURCE, definition_digest=SOURCE.digest),
-        ModelRegistered(model="flights", definition=model, definition_digest=model.digest, code=artifact),
-        ModelPromoted(model="flights", version=1, previous=None, details=version),
-    )
-
-
-async def test_each_finding_is_made_once_and_replays_to_the_byte_through_a_kill(platform: Platform) -> None:
-    await platform.start()
-    await promote(platform)
+async def test_each_finding_is_made_once_and_replays_to_the_byte_though_the_leader_is_killed(
+    platform: Platform,
+) -> None:
+    leader, standby = await the_leader(platform)
+    digest = await platform.objects.put(dataset())
+    await platform.tell(registration("flights"), promotion("flights", 1, digest))
     for number in range(5):
         await platform.predict(*predictions(number))
         await platform.land(labels(number))
-
-    async def closed(count: int) -> bool:
-        return len((await platform.get("/v1/windows"))["windows"]) >= count
-
-    async def settled(until: int) -> bool:
-        marks = (await platform.get("/v1/monitors/flights"))["watermarks"]
-        return (
-            bool(marks["settled_until"]) and datetime.fromisoformat(marks["settled_until"]).timestamp() * 1000 >= until
-        )
-
-    await eventually(lambda: closed(4), timeout=30)
+        if number == 2:
+            await platform.publisher.publish(
+                [Outgoing(topic, b"flights", [], NESTED) for topic in (PREDICTIONS, data_topic("landings"))]
+            )
+    await windows_of(standby, "flights", 4)
+    assert await leader.metric("pelton_monitor_flawed_records") == 1
+    assert await leader.metric('pelton_handled_total{handler="pelton.monitor.windows",outcome="handled"}') > 0
+    assert await standby.metric("pelton_monitor_rows") == 0
     await platform.predict(*predictions(5))
     await platform.land(labels(5))
-    await platform.crash()
-    await platform.start()
+    await leader.crash()
     for number in range(6, 13):
         await platform.predict(*predictions(number))
         await platform.land(labels(number))
-    await eventually(lambda: settled(hour(11)), timeout=30)
-    assert (await platform.get("/v1/watermarks", model="flights", until=f"{_iso(hour(12))}", timeout=20))["reached"]
+    await settled(standby, "flights", hour(11))
+    assert (await standby.get("/v1/watermarks", model="flights", until=iso(hour(12)), timeout=20))["reached"]
+    await leader.start()
+    assert (await the_leader(platform))[0] is standby
+    # who stands by has nothing in memory, and says how far the leader has come
+    assert (await leader.get("/v1/watermarks", model="flights", until=iso(hour(12)), timeout=20))["reached"]
 
-    windows = (await platform.get("/v1/windows", limit=500))["windows"]
+    windows = await windows_of(leader, "flights", 12)
     starts = [one["start"] for one in windows]
     assert len(starts) == len(set(starts)) == 12
     assert {one["rows"] for one in windows} == {300}
     assert [one["drift"] for one in reversed(windows)] == ["stable"] * 4 + ["drifted"] * 8
     assert [one["performance"] for one in reversed(windows)][:11] == ["sound"] * 4 + ["degraded"] * 7
-    first = await platform.get("/v1/windows", limit=7)
-    rest = await platform.get("/v1/windows", limit=7, page=first["next"])
+    first = await leader.get("/v1/windows", model="flights", limit=7)
+    rest = await leader.get("/v1/windows", model="flights", limit=7, page=first["next"])
     assert first["windows"] + rest["windows"] == windows
-    assert {one["kind"] for one in (await platform.get("/v1/alerts"))["alerts"]} == {"drift", "degradation"}
+    assert {one["kind"] for one in (await leader.get("/v1/alerts"))["alerts"]} == {"drift", "degradation"}
 
     async def told() -> list[str] | None:
-        kinds = [type(fact).__name__ for _, fact, _ in await platform.facts()]
+        kinds = [type(fact).__name__ for _, fact, _ in await platform.facts("flights")]
         return kinds if len(kinds) >= 4 else None
 
     kinds = await eventually(told, timeout=20)
     # the drift that stands is told again after seven windows more
     assert sorted(kinds) == ["DataDriftDetected", "DataDriftDetected", "PerformanceDegraded", "ReferencePinned"]
 
-    facts = await platform.facts()
+    await assert_they_replay(platform, "flights")
+    outcomes = await outcomes_of(platform, "flights")
+    by_window = {(one.window_start, one.revision, one.chunk): encode(one) for one in outcomes}
+    assert all(by_window[one.window_start, one.revision, one.chunk] == encode(one) for one in outcomes)
+    assert {start for start, _, _ in by_window} >= {hour(number) for number in range(11)}
+    assert all(len(one.keys) == 300 and one.unlabelled == 0 for one in outcomes)
+
+    # what stood against a champion is over when another answers
+    await platform.tell(promotion("flights", 2, digest))
+    await platform.predict(batch("next", [hour(13)] * 300, champion=2), batch("end", [hour(14)], champion=2))
+    await windows_of(leader, "flights", 14)
+    assert (await leader.get("/v1/alerts"))["alerts"] == []
+    assert (await leader.get("/v1/monitors/flights"))["drift"] is None
+
+
+async def assert_they_replay(platform: Platform, model: str) -> None:
+    """Each finding follows from the records that it names, and from no others."""
+    facts = await platform.facts(model)
     held = [one for topic in (PREDICTIONS, data_topic("landings")) for one in await platform.records(topic)]
     log = Log({event_id: value for event_id, _, value in facts}, held)
     replays = {one.name: one.load() for one in entry_points(group=REPLAYS)}
@@ -299,18 +176,74 @@ async def test_each_finding_is_made_once_and_replays_to_the_byte_through_a_kill(
     detected = next(value for _, fact, value in facts if isinstance(fact, DataDriftDetected))
     assert await replays[DataDriftDetected.fact_type](detected, changed) != detected
 
-    outcomes = [decode_outcomes(one.value) for one in await platform.records(OUTCOMES)]
-    by_window = {(one.window_start, one.revision, one.chunk): encode(one) for one in outcomes}
-    assert all(by_window[one.window_start, one.revision, one.chunk] == encode(one) for one in outcomes)
-    assert {start for start, _, _ in by_window} >= {hour(number) for number in range(11)}
-    assert all(len(one.keys) == 300 and one.unlabelled == 0 for one in outcomes)
+
+async def test_a_model_whose_dataset_is_gone_still_has_outcomes_from_its_first_prediction_on(
+    platform: Platform,
+) -> None:
+    replica = platform.replicas[0]
+    await platform.tell(registration("blind"), promotion("blind", 1, sha256(b"gone")))
+
+    async def watched() -> bool:
+        monitor = await replica.get("/v1/monitors/blind")
+        return bool(monitor["watermarks"]["watched"] and monitor["references"][0]["error"])
+
+    await eventually(watched, timeout=20)
+    made = batch("b", [hour(30) + row for row in range(20)], model="blind")
+    await platform.predict(made, batch("end", [hour(31)], model="blind"))
+    await platform.land([(key, hour(30) + 60_000, 0.0) for key in made.keys])
+    await platform.land([(f"x{row}", hour(34), 0.0) for row in range(20)])
+    (window,) = await windows_of(replica, "blind", 1)
+    assert (window["rows"], window["drift"]) == (20, "inconclusive")
+
+    async def joined() -> list[OutcomeBatch]:
+        return await outcomes_of(platform, "blind")
+
+    (outcome,) = await eventually(joined, timeout=20)
+    assert (len(outcome.keys), outcome.unlabelled) == (20, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "field"),
+    [
+        ("/v1/monitors/nobody", 404, None),
+        ("/v1/watermarks?model=nobody", 404, None),
+        ("/v1/monitors/no%00body", 422, "model"),
+        ("/v1/windows?model=no%00body", 422, "model"),
+        ("/v1/windows?limit=0", 422, "limit"),
+        ("/v1/windows?page=ffffffffffffffffff", 400, None),
+        ("/v1/windows?page=-1", 400, None),
+        ("/v1/watermarks?model=flights&until=soon", 422, "until"),
+        ("/v1/watermarks?model=flights&timeout=NaN", 422, "timeout"),
+        ("/v1/nothing", 404, None),
+    ],
+)
+async def test_a_request_that_cannot_be_answered_says_why(
+    platform: Platform, path: str, status: int, field: str | None
+) -> None:
+    for replica in platform.replicas:
+        answer = await replica.client.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+        assert answer.json()["detail"]
+        assert [one["field"] for one in answer.json().get("errors", [])] == ([field] if field else [])
+
+
+async def test_strangers_stay_outside(platform: Platform) -> None:
+    base = platform.replicas[0].client.base_url
+    for headers in ({}, {"Authorization": "Bearer no-token"}):
+        async with httpx.AsyncClient(base_url=base, headers=headers, trust_env=False) as stranger:
+            for path in ("/v1/windows", "/v1/monitors/flights", "/v1/alerts", "/v1/watermarks?model=flights"):
+                answer = await stranger.get(path)
+                assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
+            assert (await stranger.get("/readyz")).json() == {"ready": True, "missing": []}
+    letter = "/v1/dead-letters/01890000-0000-7000-8000-000000000000/replay"
+    contributor = {"Authorization": f"Bearer {token_of(platform.home, Role.CONTRIBUTOR)}"}
+    async with httpx.AsyncClient(base_url=base, headers=contributor, trust_env=False) as client:
+        assert (await client.post(letter)).status_code == 403
 
 
 def _tampered(record: Record) -> Record:
+    if record.value == NESTED:
+        return record
     content = json.loads(record.value)
     content["inputs"]["a"] = [None if value is None else value + 1 for value in content["inputs"]["a"]]
     return record._replace(value=json.dumps(content).encode())
-
-
-def _iso(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()

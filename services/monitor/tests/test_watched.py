@@ -1,7 +1,10 @@
 """What a window holds depends on the contents of the partitions, never on how they were read."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,6 +50,21 @@ def test_a_row_after_the_close_is_late_and_not_in_the_window() -> None:
     (closed,) = conclude(watched).drift
     assert closed.rows == 6
     assert watched.late == 1
+
+
+def test_rows_that_are_read_again_after_their_window_was_settled_are_not_late() -> None:
+    again = Watched(replace(plan(), drift_until=HOUR, settled_until=HOUR))
+    again.take_predictions(0, located(batch("settled", [10, HOUR - 1]), batch("late", [HOUR, 3 * HOUR, HOUR])))
+    again.take_predictions(0, [Located(2, batch("later", [HOUR + 1]))])
+    assert again.late == 1
+
+
+def test_a_label_event_after_the_windows_that_it_could_meet_were_settled_is_counted() -> None:
+    watched = Watched(plan())
+    watched.take_labels(landings(0, [("p-0", 10, 0), ("x", 3 * HOUR, 0)]))
+    assert watched.late_labels == 0
+    watched.take_labels(landings(0, [("p-1", HOUR - 1, 0), ("p-2", HOUR, 0)], first=2))
+    assert watched.late_labels == 1
 
 
 def test_a_record_written_twice_counts_once() -> None:
@@ -145,6 +163,7 @@ def test_outcomes_are_cut_into_chunks_of_a_thousand() -> None:
 
 
 Predictions = list[list[int]]
+NESTED = b'{"flight": "f", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 Landings = list[tuple[int, int, bool]]
 
 
@@ -223,7 +242,34 @@ def test_memory_rebuilt_from_the_low_water_decides_the_same(times: list[list[int
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"[]", b"{}", b'{"flight": 1, "at": "yesterday"}', b'{"flight": true, "at": 5}', b"\xff"]
+    "changes",
+    [
+        {"event_times": [-(2**70), 10]},
+        {"served": [1, 2**64]},
+        {"outputs": {"9" * 5000: [0.1, 0.1]}},
+        {"outputs": {"one": [0.1, 0.1]}},
+        {"served": [1]},
+    ],
+)
+def test_a_record_that_no_column_can_hold_is_passed_over_with_a_reason(changes: dict[str, Any]) -> None:
+    watched = Watched(plan())
+    watched.take_predictions(0, located(msgspec.structs.replace(batch("one", [10, 20]), **changes)))
+    assert len(watched.flaws) == 1
+    assert watched.held == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        NESTED,
+        b'{"flight": "\xff"}',
+        b"",
+        b"[]",
+        b"{}",
+        b'{"flight": 1, "at": "yesterday"}',
+        b'{"flight": true, "at": 5}',
+        b"\xff",
+    ],
 )
 def test_what_is_no_label_event_is_passed_over(value: bytes) -> None:
     good = Event(1, landing("f", 5, 20))

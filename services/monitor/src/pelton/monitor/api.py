@@ -1,12 +1,14 @@
 """The monitor's routes: windows, what stands against a model, and how far it has come."""
 
+import re
 from datetime import datetime
 from time import monotonic
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime
 
+from pelton.contracts.values import Name
 from pelton.eventkit.asgi import require
 from pelton.eventkit.identity import Actor, Role
 from pelton.eventkit.problems import ProblemError
@@ -14,6 +16,11 @@ from pelton.eventkit.unit import UnitOfWork, Units
 from pelton.monitor import findings, store
 from pelton.monitor.domain import Episode, Monitor
 from pelton.monitor.processor import WindowProcessor
+
+# An id of 63 bits in hexadecimal: what PostgreSQL takes for one.
+PAGE: Final = re.compile(r"[0-7]?[0-9a-f]{1,15}")
+# A process that stands by hears of no batch: it looks how far the leader has come.
+LOOK_EVERY_SECONDS: Final = 1.0
 
 Viewer = Annotated[Actor, Depends(require(Role.VIEWER))]
 
@@ -25,7 +32,7 @@ def router(units: Units, processor: WindowProcessor) -> APIRouter:
     @routes.get("/windows")
     async def windows(
         actor: Viewer,  # noqa: ARG001
-        model: str | None = None,
+        model: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         page: str | None = None,
     ) -> dict[str, Any]:
@@ -39,16 +46,16 @@ def router(units: Units, processor: WindowProcessor) -> APIRouter:
         }
 
     @routes.get("/monitors/{model}")
-    async def monitor(model: str, actor: Viewer) -> dict[str, Any]:  # noqa: ARG001
+    async def monitor(model: Name, actor: Viewer) -> dict[str, Any]:  # noqa: ARG001
         """What a model is compared with, what stands against it, and how far its windows have come."""
         async with units.begin() as unit:
             marks = await _marks(unit, processor, model)
-            state = await unit.load(Monitor, model)
+            drift, degradation = await _standing(unit, model)
             pins = await store.model_pins(unit.connection, model)
         return {
             "model": model,
-            "drift": _episode(state.drift),
-            "degradation": _episode(state.degradation),
+            "drift": _episode(drift),
+            "degradation": _episode(degradation),
             "references": pins,
             "watermarks": marks,
         }
@@ -59,8 +66,7 @@ def router(units: Units, processor: WindowProcessor) -> APIRouter:
         found = []
         async with units.begin() as unit:
             for name in await store.models(unit.connection):
-                state = await unit.load(Monitor, name)
-                for kind, episode in (("drift", state.drift), ("degradation", state.degradation)):
+                for kind, episode in zip(("drift", "degradation"), await _standing(unit, name), strict=True):
                     if episode is not None:
                         found.append({"model": name, "kind": kind, **(_episode(episode) or {})})
         return {"alerts": found}
@@ -68,7 +74,7 @@ def router(units: Units, processor: WindowProcessor) -> APIRouter:
     @routes.get("/watermarks")
     async def watermarks(
         actor: Viewer,  # noqa: ARG001
-        model: str,
+        model: Name,
         until: AwareDatetime | None = None,
         timeout: Annotated[float, Query(ge=0, le=60)] = 20.0,  # noqa: ASYNC109 - how long the caller can wait
     ) -> dict[str, Any]:
@@ -80,9 +86,21 @@ def router(units: Units, processor: WindowProcessor) -> APIRouter:
             left = deadline - monotonic()
             if until is None or _reached(marks["predictions"], until) or left <= 0:
                 return marks | {"reached": until is not None and _reached(marks["predictions"], until)}
-            await processor.wait(left)
+            await processor.wait(min(left, LOOK_EVERY_SECONDS))
 
     return routes
+
+
+async def _standing(unit: UnitOfWork, model: str) -> list[Episode | None]:
+    """The drift and the degradation of a model that stand; one of a champion that another took over from is over."""
+    state = await unit.load(Monitor, model)
+    return [
+        None
+        if episode is None
+        or await store.interrupted(unit.connection, model, episode.version, findings.milliseconds(episode.told))
+        else episode
+        for episode in (state.drift, state.degradation)
+    ]
 
 
 async def _marks(unit: UnitOfWork, processor: WindowProcessor, model: str) -> dict[str, Any]:
@@ -108,12 +126,11 @@ def _reached(mark: str | None, until: datetime) -> bool:
 def _before(page: str | None) -> int | None:
     if page is None:
         return None
-    try:
-        return int(page, 16)
-    except ValueError:
+    if PAGE.fullmatch(page) is None:
         raise ProblemError(
             400, "bad-page", "No such page", f"{page!r} is no page; pass what `next` said, or leave it out"
-        ) from None
+        )
+    return int(page, 16)
 
 
 def _window(row: dict[str, Any]) -> dict[str, Any]:

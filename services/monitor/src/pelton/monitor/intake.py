@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 import structlog
 from aiokafka import ConsumerRecord
 
@@ -14,7 +13,7 @@ from pelton.contracts.topics import PREDICTIONS
 from pelton.eventkit.reader import Partition, Records
 from pelton.monitor import labels
 from pelton.monitor.plan import Plan
-from pelton.monitor.rows import Located
+from pelton.monitor.rows import UNREADABLE, Located
 from pelton.monitor.watched import Watched
 from pelton.monitor.windows import FUTURE_MS
 
@@ -110,12 +109,12 @@ class Intake:
             batch = decode_predictions(record.value or b"")
             if max(batch.event_times, default=0) > record.timestamp + FUTURE_MS:
                 raise ValueError("an event time lies more than a day after the record was written")
-        except (msgspec.MsgspecError, ValueError) as error:
+        except UNREADABLE as error:
             log.warning("predictions passed over", partition=record.partition, offset=record.offset, reason=str(error))
             self.flawed += 1
             return None
         for name, value in record.headers:
-            if name == "traceparent":
+            if name == "traceparent" and value is not None and batch.model in self.watched:
                 self.traceparents[batch.model] = value.decode("ascii", "replace")
         return Located(record.offset, batch)
 
@@ -130,6 +129,7 @@ class Intake:
             if join not in read:
                 found = labels.read(partition, events, join)
                 read[join] = found.not_after(limits)
+                self.flawed += found.times.size - read[join].times.size
             one.take_labels(read[join])
             if self.positions[topic, partition] >= self.ends.get((topic, partition), 0):
                 one.has_read_labels(partition)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pelton.contracts.definitions import LabelDefinition, SourceDefinition
 from pelton.contracts.monitor import LabelJoin
+from pelton.monitor.rows import UNREADABLE
 from pelton.monitor.windows import Times
 from pelton.tiles.expressions import Expression
 
@@ -74,7 +75,7 @@ def read(partition: int, events: Iterable[Event], join: LabelJoin) -> Labels:
             payload = _decode(event.value)
             key, time = payload.get(join.key), payload.get(join.event_time)
             milliseconds = _milliseconds(time)
-        except ValueError:  # msgspec's errors are among them
+        except UNREADABLE:
             continue
         if milliseconds is None or isinstance(key, bool) or not isinstance(key, str | int):
             continue

@@ -61,8 +61,9 @@ class Pinning:
             log.warning("reference cannot be pinned", model=details.model, version=details.version, reason=str(error))
             async with self._units.begin(cause=job.cause) as unit:
                 await _keep(unit, details, None, str(error))
-                now = findings.milliseconds(self._units.clock())
-                await _begin(unit, definition, now)
+                # Only the dataset could say since when. From the first prediction on, then: a wall clock would pass
+                # over all of them where events are older than it, such as those that are played back.
+                await _begin(unit, definition, 0)
             return
         fact = await asyncio.to_thread(reference_of, details, dataset)
         async with self._units.begin(cause=job.cause) as unit:

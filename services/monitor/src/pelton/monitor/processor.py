@@ -9,6 +9,7 @@ from pelton.contracts.monitor import WindowDrift, WindowPerformance
 from pelton.contracts.records import OutcomeBatch, encode
 from pelton.contracts.topics import OUTCOMES
 from pelton.eventkit.envelope import Cause
+from pelton.eventkit.leadership import Leadership
 from pelton.eventkit.publisher import Outgoing, Publisher
 from pelton.eventkit.reader import Partition, Records
 from pelton.eventkit.store import reader_offsets
@@ -61,11 +62,16 @@ class Findings:
 class WindowProcessor:
     """Memory is built by reading; PostgreSQL keeps from where.
 
-    `revision` is that of the configuration that memory was built for.
+    One process leads and does this; the others stand by, with nothing in memory: predictions and labels that several
+    shared out would never meet. `revision` is that of the configuration that memory was built for.
     """
 
-    def __init__(self, units: Units, publisher: Publisher, reach: Reach, gauges: Gauges) -> None:
+    def __init__(
+        self, units: Units, publisher: Publisher, reach: Reach, gauges: Gauges, leadership: Leadership
+    ) -> None:
         self._units = units
+        self._leadership = leadership
+        leadership.when_over(self._forget)
         self._reach = reach
         self._publisher = publisher
         self._gauges = gauges
@@ -105,10 +111,15 @@ class WindowProcessor:
             await self._conclude(watched)
         if self._unsaved >= SAVE_AFTER:
             async with self._units.begin() as unit:
+                await self._leadership.confirm(unit.connection)
                 await self._save_low_water(unit)
         self._gauges.show(intake)
         async with self._moved:
             self._moved.notify_all()
+
+    def _forget(self) -> None:
+        self._intake = Intake({})
+        self._gauges.forget()
 
     async def _conclude(self, watched: Watched) -> None:
         found = await asyncio.to_thread(conclude, watched)
@@ -116,6 +127,7 @@ class WindowProcessor:
             return
         await self._publisher.publish([_outgoing(batch) for batch in found.outcomes])
         async with self._units.begin() as unit:
+            await self._leadership.confirm(unit.connection)
             await self._record(unit, watched.plan, found)
             plan = watched.plan
             await store.save_progress(unit.connection, plan.model, watched.drift_until, watched.settled_until)

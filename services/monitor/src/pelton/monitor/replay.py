@@ -4,8 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TypeVar
 
-import msgspec
-
 from pelton.contracts.monitor import (
     DataDriftDetected,
     DataDriftResolved,
@@ -23,7 +21,7 @@ from pelton.eventkit.replay import Evidence, Record
 from pelton.monitor import findings, labels
 from pelton.monitor.joins import Joined, LabelIndex
 from pelton.monitor.plan import delay_of
-from pelton.monitor.rows import Located, Rows, fingerprint, flaw, tables
+from pelton.monitor.rows import UNREADABLE, Located, Rows, fingerprint, flaw, tables
 from pelton.monitor.statistics import Reference
 
 DriftFact = TypeVar("DriftFact", DataDriftDetected, DataDriftResolved)
@@ -96,7 +94,7 @@ def _rows(records: Iterable[Record], model: str, version: int, reference: Refere
             continue
         try:
             batch = decode_predictions(record.value)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             continue
         if (batch.model, batch.champion) != (model, version) or flaw(batch, features) is not None:
             continue

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import groupby
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -14,6 +14,13 @@ from pelton.contracts.records import PredictionBatch
 from pelton.monitor.windows import Times
 
 Inputs = Mapping[str, NDArray[np.float32]]
+
+# What a record raises that is not JSON of the expected shape: msgspec's errors and those of bytes that are no text are
+# ValueErrors, and one that is nested too deeply is the other.
+UNREADABLE: Final = (ValueError, RecursionError)
+
+_INTEGERS: Final = np.iinfo(np.int64)
+_DIGITS_OF_A_VERSION: Final = 9
 
 
 class Located(NamedTuple):
@@ -93,7 +100,10 @@ def flaw(batch: PredictionBatch, features: Iterable[str]) -> str | None:
     for name, column in columns:
         if len(column) != rows:
             return f"column {name!r} has {len(column)} values for {rows} rows"
-    versions = [name for name in batch.outputs if not name.isdecimal()]
+    for name, integers in (("event_times", batch.event_times), ("served", batch.served)):
+        if min(integers) < _INTEGERS.min or max(integers) > _INTEGERS.max:
+            return f"column {name!r} has a value beyond 64 bits"
+    versions = [name for name in batch.outputs if not name.isdecimal() or len(name) > _DIGITS_OF_A_VERSION]
     if versions:
         return f"{versions[0]!r} among its outputs is no version"
     missing = sorted(set(features) - batch.inputs.keys())

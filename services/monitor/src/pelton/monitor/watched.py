@@ -47,13 +47,15 @@ class SettledWindow:
 class Watched:
     """One model's open windows; it grows by `take_…` and shrinks by `close` and `settle`.
 
-    Windows close in the order of time. `flaws` and `late` count what was not taken since the last look at them.
+    Windows close in the order of time. `flaws` is what was not taken since the last look at it; `late` and
+    `late_labels` count the rows and the label events that came after their windows had ended, and so changed nothing.
     """
 
     plan: Plan
     drift_until: int = field(init=False)
     settled_until: int = field(init=False)
     late: int = 0
+    late_labels: int = 0
     flaws: list[str] = field(default_factory=list)
     _cuts: dict[int, Cuts] = field(default_factory=dict)
     _label_cuts: dict[int, Cuts] = field(default_factory=dict)
@@ -112,8 +114,11 @@ class Watched:
         before = cuts.take(offsets, columns.latest(fit))
         for rows, record in columns.tables(partition, fit):
             starts = floor(rows.times, self.plan.length)
-            open_ = (rows.times >= self.settled_until) & (starts + self.plan.length > before[record])
-            self.late += int(np.count_nonzero(~open_))
+            passed_by = starts + self.plan.length <= before[record]
+            open_ = (rows.times >= self.settled_until) & ~passed_by
+            # What memory is built again from holds rows of windows that were settled before: they were in time.
+            settled_here = (rows.times < self.settled_until) & (rows.times >= self.plan.settled_until)
+            self.late += int(np.count_nonzero(passed_by | settled_here))
             for start in np.unique(starts[open_]).tolist():
                 part = rows.where(open_ & (starts == start))
                 closed = start + self.plan.length <= self.drift_until
@@ -125,7 +130,10 @@ class Watched:
             return
         self._unread.discard(events.partition)
         cuts = self._label_cuts.setdefault(events.partition, self._new_label_cuts())
-        cuts.take(events.offsets, events.times)
+        before = cuts.take(events.offsets, events.times)
+        # Until the delay has passed, an event may still meet predictions of later windows than its own.
+        ends = floor(events.times, self.plan.length) + self.plan.length + self.plan.delay
+        self.late_labels += int(np.count_nonzero(ends <= before))
         # silent ones too: they carry the watermark that a re-reading must find again
         needed = events.times >= self.settled_until
         if needed.any():
