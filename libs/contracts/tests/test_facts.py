@@ -14,7 +14,7 @@ from pelton.contracts.definitions import FeatureViewDefinition, seconds
 from pelton.contracts.fact import UnknownFactError, catalogue, fact_class
 from pelton.contracts.topics import CONTROL_OWNERS
 from pelton.contracts.trainer import TrainingFailed
-from pelton.contracts.values import Window
+from pelton.contracts.values import Artifact, Window
 
 MODULES = (audit, deployer, feature, monitor, registry, trainer)
 
@@ -45,6 +45,11 @@ def test_a_reader_passes_over_fields_that_a_newer_owner_added() -> None:
     assert TrainingFailed.from_bytes(json.dumps(newer).encode()) == TrainingFailed(
         training_id="t", model="m", reason="none"
     )
+
+
+def test_a_reader_passes_over_fields_that_a_newer_owner_added_to_a_part() -> None:
+    newer = {"digest": digest("x"), "size": 1, "format": "onnx", "added_later": 1}
+    assert Artifact.model_validate(newer).size == 1
 
 
 def test_a_fact_without_a_field_is_refused_by_its_name() -> None:

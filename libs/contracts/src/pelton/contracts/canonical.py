@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -15,6 +17,46 @@ def canonical_json(value: object) -> bytes:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def json_object(value: dict[str, Any]) -> dict[str, Any]:
+    """The value, if JSON can say it.
+
+    Raises:
+        ValueError: it cannot; the message names the place.
+    """
+    _check_json(value, "")
+    return value
+
+
+def _check_json(value: object, path: str) -> None:
+    match value:
+        case None | bool() | int():
+            pass
+        case str():
+            _check_text(value, path)
+        case float():
+            if not math.isfinite(value):
+                raise ValueError(f"{path or 'it'} is {value}, which JSON cannot say")
+        case list() | tuple():
+            for place, one in enumerate(value):
+                _check_json(one, f"{path}[{place}]")
+        case dict():
+            foreign = [name for name in value if not isinstance(name, str)]
+            if foreign:
+                raise ValueError(f"{path or 'it'} has the key {foreign[0]!r}, which is no text: put it in quotes")
+            for name, one in value.items():
+                _check_text(name, path or "it")
+                _check_json(one, f"{path}.{name}" if path else name)
+        case _:
+            raise ValueError(f"{path} is a {type(value).__name__}, which JSON cannot say: write it as a text")
+
+
+def _check_text(text: str, path: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{path} has half of a surrogate pair, which is no character") from None
 
 
 def sha256(data: bytes) -> str:

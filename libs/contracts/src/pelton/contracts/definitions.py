@@ -1,15 +1,19 @@
 """What a user declares: sources, feature views and models. Facts carry them whole, so that history explains itself."""
 
-from typing import Annotated, Any, Literal
+from collections import Counter
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from pelton.contracts.canonical import digest
+from pelton.contracts.canonical import digest, json_object
 from pelton.contracts.fact import Value
 from pelton.contracts.values import Digest, Name, Probability
 
-Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(s|m|h|d)$")]
-FeatureRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+:[a-z0-9_]+$")]
+LONGEST: Final = "36500d"
+# Columns that every dataset has besides the model's inputs.
+RESERVED: Final = ("key", "event_time", "label")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -19,7 +23,30 @@ def seconds(duration: str) -> int:
     return int(duration[:-1]) * _UNITS[duration[-1]]
 
 
-class SourceDefinition(Value):
+def _not_too_long(duration: str) -> str:
+    if seconds(duration) > seconds(LONGEST):
+        raise ValueError(f"the duration {duration} is longer than {LONGEST}, a hundred years")
+    return duration
+
+
+Duration = Annotated[
+    str, StringConstraints(pattern=r"^[1-9][0-9]*(s|m|h|d)$", max_length=12), AfterValidator(_not_too_long)
+]
+FeatureRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}:[a-z][a-z0-9_]*$")]
+FieldName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+ExpressionText = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+JsonObject = Annotated[dict[str, Any], AfterValidator(json_object)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+"""Strictly between 0 and 1: at the ends a test would never decide, or always."""
+
+
+class Definition(Value):
+    """A part of what a user declares. Unknown fields are refused: passed over, they would change what is meant."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SourceDefinition(Definition):
     """Events of one kind from one upstream system.
 
     `json_schema` (draft 2020-12) describes the payload; `event_time` and `key` name fields of it:
@@ -28,9 +55,9 @@ class SourceDefinition(Value):
 
     name: Name
     description: str = ""
-    json_schema: dict[str, Any]
-    event_time: str
-    key: str
+    json_schema: JsonObject
+    event_time: FieldName
+    key: FieldName
     lateness: Duration = "1h"
     max_age: Duration | None = None
     owner: str = ""
@@ -41,18 +68,18 @@ class SourceDefinition(Value):
         return digest(self)
 
 
-class Aggregate(Value):
+class Aggregate(Definition):
     """One aggregate over several windows; each window makes a feature named `<name>_<window>`.
 
     `value` is an expression over the fields of the event, such as `arr_delay` or `arr_delay > 15`;
     `where` keeps the events for which it is true. `count` needs no value.
     """
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
     function: Literal["count", "sum", "mean", "min", "max"]
-    value: str | None = None
-    where: str | None = None
-    windows: tuple[Duration, ...]
+    value: ExpressionText | None = None
+    where: ExpressionText | None = None
+    windows: Annotated[tuple[Duration, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _value_where_needed(self) -> "Aggregate":
@@ -61,7 +88,7 @@ class Aggregate(Value):
         return self
 
 
-class FeatureViewDefinition(Value):
+class FeatureViewDefinition(Definition):
     """Windowed aggregates of one source by one entity.
 
     A value at time t covers whole tiles only: events with `floor(t) - window <= event time < floor(t)`,
@@ -71,9 +98,9 @@ class FeatureViewDefinition(Value):
     name: Name
     description: str = ""
     source: Name
-    entity: str
+    entity: FieldName
     tile: Duration = "1h"
-    aggregates: tuple[Aggregate, ...]
+    aggregates: Annotated[tuple[Aggregate, ...], Field(min_length=1)]
     owner: str = ""
 
     @property
@@ -93,12 +120,13 @@ class FeatureViewDefinition(Value):
             for window in aggregate.windows:
                 if seconds(window) % tile:
                     raise ValueError(f"window {window} of {aggregate.name!r} is not a multiple of the tile {self.tile}")
-        if len(set(self.feature_names)) != len(self.feature_names):
-            raise ValueError("two features of the view have the same name")
+        twice = _twice(self.feature_names)
+        if twice:
+            raise ValueError(f"two features of the view have the same name: {', '.join(twice)}")
         return self
 
 
-class LabelDefinition(Value):
+class LabelDefinition(Definition):
     """Where the truth comes from: an event of `source` whose `key` equals the prediction's key.
 
     `value` is a yes-or-no expression over the event; a prediction with no label `delay` after its own
@@ -106,14 +134,14 @@ class LabelDefinition(Value):
     """
 
     source: Name
-    value: str
+    value: ExpressionText
     delay: Duration
 
 
-class InputDefinition(Value):
+class InputDefinition(Definition):
     """The model's inputs in order: fields of the request, then features by `view:feature`."""
 
-    request: tuple[str, ...] = ()
+    request: tuple[FieldName, ...] = ()
     features: tuple[FeatureRef, ...] = ()
 
     @property
@@ -121,17 +149,38 @@ class InputDefinition(Value):
         """The columns of the model's matrix, in order."""
         return (*self.request, *(ref.replace(":", "__") for ref in self.features))
 
+    @model_validator(mode="after")
+    def _names_are_columns(self) -> "InputDefinition":
+        if not self.names:
+            raise ValueError("a model needs an input: name one under `request` or `features`")
+        twice = _twice(self.names)
+        if twice:
+            raise ValueError(f"two inputs have the same name: {', '.join(twice)}")
+        reserved = sorted(set(RESERVED) & set(self.request))
+        if reserved:
+            raise ValueError(
+                f"{', '.join(reserved)} cannot be an input: every dataset has a column of that name; "
+                "publish the field under another"
+            )
+        return self
 
-class PipelineDefinition(Value):
+
+class PipelineDefinition(Definition):
     """The code that makes an estimator: `entry` is `module:function`, called with the parameters of a candidate."""
 
     entry: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*:[a-z_][a-z0-9_]*$")]
-    candidates: tuple[dict[str, Any], ...] = ({},)
+    candidates: Annotated[tuple[JsonObject, ...], Field(min_length=1)] = ({},)
     folds: Annotated[int, Field(ge=2, le=10)] = 3
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @model_validator(mode="after")
+    def _candidates_differ(self) -> "PipelineDefinition":
+        if _twice(map(digest, self.candidates)):
+            raise ValueError("two candidates have the same parameters")
+        return self
 
 
-class TrainingDefinition(Value):
+class TrainingDefinition(Definition):
     """What a training sees: the last `history` of labelled events, the newest `holdout` of them kept for evaluation."""
 
     history: Duration
@@ -139,7 +188,7 @@ class TrainingDefinition(Value):
     min_rows: Annotated[int, Field(ge=10)] = 1000
 
 
-class TriggerDefinition(Value):
+class TriggerDefinition(Definition):
     """When to train. `first_after` is the history that must have arrived before the first champion is trained.
 
     Between two trainings lies at least the `cooldown`; when predictions got worse, which is harm and not only a hint,
@@ -157,27 +206,28 @@ class TriggerDefinition(Value):
     budget_period: Duration
 
 
-class GateDefinition(Value):
+class GateDefinition(Definition):
     """What a version must pass before it may be staged.
 
     `floors` are the lowest allowed values of a metric (`auc`, `accuracy`), `ceilings` the highest (`brier`).
-    `champion_margin` is how much higher than the champion's its Brier score may be, on the same held-out rows.
+    `champion_margin` is how much higher than the champion's its Brier score may be, on the same held-out rows; below
+    zero, how much lower it must be.
     """
 
-    floors: dict[str, float] = Field(default_factory=dict)
-    ceilings: dict[str, float] = Field(default_factory=dict)
-    champion_margin: float | None = None
+    floors: dict[str, Fraction] = Field(default_factory=dict)
+    ceilings: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    champion_margin: Annotated[float, Field(gt=-1, lt=1)] | None = None
 
 
-class ApprovalDefinition(Value):
+class ApprovalDefinition(Definition):
     """Who lets a version into production: the policy itself, or a person with the role."""
 
     mode: Literal["automatic", "person"] = "automatic"
     role: Literal["approver", "admin"] = "approver"
 
 
-class RolloutDefinition(Value):
-    """Shadow first, then the canary steps, each a sequential test at level `alpha`.
+class RolloutDefinition(Definition):
+    """Shadow first, then the canary steps, each a sequential test at level `alpha`. Without steps, shadow alone.
 
     `margin` is the largest loss of Brier score that counts as no worse, in shadow (paired, every row);
     `canary_margin` the same between the served arms. `patience` bounds a step in event time: a step with no
@@ -185,37 +235,44 @@ class RolloutDefinition(Value):
     after a promotion; a verdict of worse in that time rolls back.
     """
 
-    steps: tuple[Probability, ...] = (0.1, 0.5)
-    alpha: Probability = 0.05
-    margin: Annotated[float, Field(gt=0, lt=1)] = 0.005
-    canary_margin: Annotated[float, Field(gt=0, lt=1)] = 0.03
-    max_error_rate: Probability = 0.01
+    steps: tuple[Fraction, ...] = (0.1, 0.5)
+    alpha: Fraction = 0.05
+    margin: Fraction = 0.005
+    canary_margin: Fraction = 0.03
+    max_error_rate: Fraction = 0.01
     patience: Duration = "30d"
     bake: Duration = "3d"
 
+    @model_validator(mode="after")
+    def _steps_rise(self) -> "RolloutDefinition":
+        for before, after in pairwise(self.steps):
+            if after <= before:
+                raise ValueError(f"step {after} after {before}: each step gives the challenger more than the last")
+        return self
 
-class DriftDefinition(Value):
+
+class DriftDefinition(Definition):
     """When a window differs from the reference.
 
     At least `share` of the features drifted, each significant at `q` (Benjamini-Hochberg) and with an effect
-    of at least `floor` (population stability index), in `consecutive` windows.
+    of at least `floor` (population stability index), in `consecutive` windows. A share of 0 is reached by one feature.
     """
 
-    q: Probability = 0.01
+    q: Fraction = 0.01
     floor: Annotated[float, Field(gt=0)] = 0.2
     share: Probability = 0.25
     consecutive: Annotated[int, Field(ge=1)] = 1
 
 
-class DegradationDefinition(Value):
+class DegradationDefinition(Definition):
     """When labelled predictions are worse than the reference: Brier score higher by `floor`, significant at `alpha`."""
 
-    floor: Annotated[float, Field(gt=0)] = 0.01
-    alpha: Probability = 0.001
+    floor: Fraction = 0.01
+    alpha: Fraction = 0.001
     consecutive: Annotated[int, Field(ge=1)] = 2
 
 
-class MonitorDefinition(Value):
+class MonitorDefinition(Definition):
     """Event-time windows over the predictions of the champion."""
 
     window: Duration = "1d"
@@ -224,7 +281,7 @@ class MonitorDefinition(Value):
     degradation: DegradationDefinition = DegradationDefinition()
 
 
-class ModelDefinition(Value):
+class ModelDefinition(Definition):
     """A model and its whole loop: the content of `pelton.yaml`.
 
     `source` is the event at which a prediction is asked; the entity of a feature view is
@@ -236,7 +293,7 @@ class ModelDefinition(Value):
     source: Name
     label: LabelDefinition
     inputs: InputDefinition
-    threshold: Probability = 0.5
+    threshold: Fraction = 0.5
     pipeline: PipelineDefinition
     training: TrainingDefinition
     triggers: TriggerDefinition
@@ -250,3 +307,22 @@ class ModelDefinition(Value):
     def digest(self) -> Digest:
         """The version of this definition."""
         return digest(self)
+
+    @model_validator(mode="after")
+    def _rows_are_left_to_train_on(self) -> "ModelDefinition":
+        kept = seconds(self.training.holdout) + seconds(self.label.delay)
+        if seconds(self.training.history) <= kept:
+            raise ValueError(
+                f"training.history of {self.training.history} leaves no row to train on: it must be longer than "
+                f"training.holdout ({self.training.holdout}) and label.delay ({self.label.delay}) together"
+            )
+        if seconds(self.triggers.first_after) <= seconds(self.training.holdout):
+            raise ValueError(
+                f"triggers.first_after of {self.triggers.first_after} leaves the first training no row: it must be "
+                f"longer than training.holdout ({self.training.holdout})"
+            )
+        return self
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)

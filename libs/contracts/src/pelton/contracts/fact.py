@@ -17,9 +17,9 @@ class UnknownFactError(LookupError):
 
 
 class Value(BaseModel):
-    """An immutable part of a fact or a definition; unknown fields are refused."""
+    """An immutable part of a fact. Readers ignore fields they do not know here too, so that an owner can add some."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants", allow_inf_nan=False)
 
 
 class Fact(BaseModel):
