@@ -1,6 +1,5 @@
 """What can keep a local platform from working, looked at one by one."""
 
-import os
 import platform
 import shutil
 import stat
@@ -11,9 +10,10 @@ from dataclasses import dataclass
 import psutil
 
 from pelton.cli.home import MIN_FREE_BYTES, Home, HomeError
+from pelton.cli.supervisor.leftovers import leftovers
 from pelton.cli.supervisor.part import Layout
 from pelton.cli.supervisor.state import PlatformState
-from pelton.local import ports
+from pelton.local import LocalError, cache_folder, jars, ports, postgres
 
 MIN_MEMORY = 3 * 2**30
 
@@ -29,7 +29,7 @@ class Finding:
 
 def examine(home: Home, port_base: int) -> list[Finding]:
     """Look at the machine, the home, the ports and, when a platform is up, at its parts."""
-    return [*_machine(home), *_home(home), *_secrets(home), *_ports(home, port_base), *_parts(home)]
+    return [*_machine(home), *_home(home), *_secrets(home), *_servers(), *_ports(home, port_base), *_parts(home)]
 
 
 def _machine(home: Home) -> Iterator[Finding]:
@@ -59,12 +59,28 @@ def _home(home: Home) -> Iterator[Finding]:
 
 def _secrets(home: Home) -> Iterator[Finding]:
     for path in (home.key_file, home.token_file):
-        if path.exists():
+        try:
             mode = stat.S_IMODE(path.stat().st_mode)
-            fine = not mode & 0o077
-            yield Finding(
-                f"{path.name} has mode {mode:o}", fine, "" if fine else f"Others can read it: chmod 600 {path}"
-            )
+        except OSError:
+            continue
+        fine = not mode & 0o077
+        yield Finding(f"{path.name} has mode {mode:o}", fine, "" if fine else f"Others can read it: chmod 600 {path}")
+
+
+def _servers() -> Iterator[Finding]:
+    pinned, cache = jars.read_lock(), cache_folder()
+    absent = len(jars.missing(pinned, cache))
+    yield Finding(
+        f"Kafka: {len(pinned) - absent} of {len(pinned)} jars in {cache}",
+        fine=True,
+        mend="The first start fetches the others." if absent else "",
+    )
+    try:
+        postgres.require_runnable()
+    except LocalError as error:
+        yield Finding("PostgreSQL cannot run here", fine=False, mend=str(error))
+    else:
+        yield Finding("PostgreSQL: installed", fine=True)
 
 
 def _ports(home: Home, port_base: int) -> Iterator[Finding]:
@@ -86,24 +102,29 @@ def _ports(home: Home, port_base: int) -> Iterator[Finding]:
 
 
 def _parts(home: Home) -> Iterator[Finding]:
-    if not home.is_locked:
-        yield Finding("no platform is up here", fine=True, mend="Start one with `pelton up`.")
+    pid = home.supervisor
+    state = PlatformState.find(home.state_file)
+    if pid is None:
+        yield from _nothing_up(state)
         return
-    state = PlatformState.read(home.state_file)
-    yield Finding(f"a supervisor is up as process {state.pid}", _alive(state.pid))
+    yield Finding(f"a supervisor is up as process {pid}", fine=True)
+    if state is None:
+        yield Finding("it has not started anything yet", fine=False, mend="Look again in a second.")
+        return
     for part in state.parts:
         fine = part.phase == "ready"
-        mend = (
-            "" if fine else f"{part.detail or part.phase}. See `pelton logs {part.name}` ({home.logs / part.name}.log)"
+        mend = f"It {part.detail or 'is ' + part.phase}. See `pelton logs {part.name}` ({home.logs / part.name}.log)."
+        times = f", restarted {part.restarts} times" if part.restarts else ""
+        yield Finding(f"{part.name} is {part.phase}{times}", fine, "" if fine else mend)
+
+
+def _nothing_up(last: PlatformState | None) -> Iterator[Finding]:
+    if last is not None and (left := leftovers(last)):
+        numbers = ", ".join(str(process.pid) for process in left)
+        yield Finding(
+            f"the supervisor of the last platform here was killed, and left processes: {numbers}",
+            fine=False,
+            mend="They are about to end. `pelton down` waits for it, and `pelton up` does before it starts its own.",
         )
-        yield Finding(f"{part.name} is {part.phase}, restarted {part.restarts} times", fine, mend)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        return
+    yield Finding("no platform is up here", fine=True, mend="Start one with `pelton up`.")

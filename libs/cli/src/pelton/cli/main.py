@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from pelton.cli import audit, declare, demo, lifecycle, models
 from pelton.cli.home import HomeError
@@ -29,5 +30,5 @@ def main() -> None:
     try:
         app()
     except (HomeError, LocalError, PeltonError) as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -40,8 +40,17 @@ class Jar:
 
 
 def cache_folder() -> Path:
-    """What this machine's instances share: `PELTON_CACHE`, or `~/.cache/pelton`."""
-    return Path(os.environ.get("PELTON_CACHE") or "~/.cache/pelton").expanduser().absolute()
+    """What this machine's instances share: `PELTON_CACHE`, or `~/.cache/pelton`.
+
+    Raises:
+        LocalError: this user has no home folder.
+    """
+    try:
+        return Path(os.environ.get("PELTON_CACHE") or "~/.cache/pelton").expanduser().absolute()
+    except RuntimeError as error:
+        raise LocalError(
+            "This user has no home folder to keep Kafka's jars in. Set PELTON_CACHE to a folder."
+        ) from error
 
 
 def read_lock(lock: Path = LOCK) -> tuple[Jar, ...]:
@@ -74,16 +83,20 @@ def resolve(jars: Sequence[Jar], cache: Path) -> tuple[Path, ...]:
     """
     folder = cache / "maven"
     places = tuple(folder / jar.path for jar in jars)
-    if all(place.is_file() for place in places):
+    if not missing(jars, cache):
         return places
     with exclusively(cache):
         settings = maven.default_settings()
         source = maven.repository(os.environ, settings)
         stores = maven.local_repositories(os.environ, settings)
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            missing = [jar for jar, place in zip(jars, places, strict=True) if not place.is_file()]
-            list(pool.map(partial(_obtain, folder=folder, source=source, stores=stores), missing))
+            list(pool.map(partial(_obtain, folder=folder, source=source, stores=stores), missing(jars, cache)))
     return places
+
+
+def missing(jars: Sequence[Jar], cache: Path) -> list[Jar]:
+    """The jars that the cache lacks."""
+    return [jar for jar in jars if not (cache / "maven" / jar.path).is_file()]
 
 
 @contextlib.contextmanager

@@ -178,7 +178,7 @@ class KafkaBroker:
             "controller.quorum.bootstrap.servers": controller,
             "log.dirs": self.data,
         }
-        return "".join(f"{key}={value}\n" for key, value in {**_SETTINGS, **own}.items())
+        return "".join(f"{key}={_property(value)}\n" for key, value in {**_SETTINGS, **own}.items())
 
     def _format(self) -> None:
         arguments = ["kafka.tools.StorageTool", "format", "--standalone"]
@@ -196,6 +196,13 @@ class KafkaBroker:
     def _environment(self) -> Mapping[str, str]:
         # Nothing that a shell may hold for other Java programs (JAVA_TOOL_OPTIONS, KAFKA_OPTS) reaches the broker.
         return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TZ": "UTC"}
+
+
+def _property(value: object) -> str:
+    """A value as Java reads it from a file of properties: in Latin-1, with everything else escaped."""
+    units = str(value).replace("\\", "\\\\").encode("utf-16-be")
+    codes = (int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2))
+    return "".join(chr(code) if code < 128 else f"\\u{code:04x}" for code in codes)  # noqa: PLR2004  # ASCII
 
 
 def startup_archive(cache: Path) -> Path:

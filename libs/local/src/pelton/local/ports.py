@@ -3,6 +3,7 @@
 import contextlib
 import random
 import socket
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ HOST = "127.0.0.1"
 # Below the range from which Linux and macOS take the ports of outgoing connections: a block found free stays free.
 _BLOCKS = range(15000, 32000)
 _ATTEMPTS = 200
+_LONGEST_COMMAND = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def free_block(count: int) -> int:
 def _command_line(pid: int) -> str:
     try:
         process = psutil.Process(pid)
-        return " ".join(process.cmdline()) or process.name()
+        # In one line, and not longer than a reader wants: a script may stand in it whole.
+        return textwrap.shorten(" ".join(process.cmdline()) or process.name(), _LONGEST_COMMAND, placeholder=" …")
     except psutil.Error:
         return "unknown"

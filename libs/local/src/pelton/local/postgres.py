@@ -4,6 +4,7 @@ import os
 import pwd
 import re
 import secrets
+import shutil
 import signal
 import subprocess
 import time
@@ -142,16 +143,20 @@ class PostgresServer:
         part.rename(self.password_file)
 
     def _initialise(self) -> None:
-        self.data.mkdir(mode=0o700, exist_ok=True)
+        # Under its own name only once it is whole: a folder that was left in the middle would never start.
+        part = self.folder / "data.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(mode=0o700)
         if account := _account():
-            os.chown(self.data, account.uid, account.gid)
+            os.chown(part, account.uid, account.gid)
         command = self._leashed(
-            *("initdb", "-D", self.data, "-U", USER, "--pwfile", self.password_file, "--auth=scram-sha-256"),
+            *("initdb", "-D", part, "-U", USER, "--pwfile", self.password_file, "--auth=scram-sha-256"),
             *("--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=builtin", "--no-instructions"),
         )
         done = subprocess.run(command.argv, env=command.env, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode != 0:
             raise PrepareError(f"PostgreSQL's data in {self.data} was not initialised: {done.stdout}{done.stderr}")
+        part.rename(self.data)
 
     def _clear_stale_lock(self) -> None:
         """Remove the lock of a server that is gone.
@@ -162,7 +167,9 @@ class PostgresServer:
         lock = self.data / "postmaster.pid"
         if not lock.is_file():
             return
-        owner = int(lock.read_text().split(maxsplit=1)[0])
+        # Without a number in it, as after a full disk, it is nobody's.
+        written = lock.read_text().split(maxsplit=1)
+        owner = int(written[0]) if written and written[0].isdigit() else None
         deadline = time.monotonic() + _ORPHAN_SECONDS
         while left := self._processes():
             if owner in left:
@@ -192,6 +199,16 @@ class PostgresServer:
             orphan_signal=signal.SIGINT,
             account=_account(),
         )
+
+
+def require_runnable() -> None:
+    """Check that a server can run on this system, for this user.
+
+    Raises:
+        PrepareError: its package is not installed, or this is root and there is nobody else to run as.
+    """
+    _binary("postgres")
+    _account()
 
 
 def _account() -> Account | None:

@@ -12,20 +12,23 @@ class LogFile:
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
         self._path = path
         self._max_bytes = max_bytes
-        self._file: IO[bytes] = path.open("ab")
+        self._file: IO[bytes] | None = None
 
     def write(self, name: str, line: bytes) -> None:
         """Add a line of a process; a disk that is full costs the line, not the platform."""
         try:
+            if self._file is None:
+                # Without a buffer: what could not be written is gone, and does not fail once more at each later line.
+                self._file = self._path.open("ab", buffering=0)
             self._file.write(name.encode() + b" | " + line.rstrip(b"\n") + b"\n")
-            self._file.flush()
             if self._file.tell() > self._max_bytes:
-                self._file.close()
+                self.close()
                 self._path.replace(self._path.with_suffix(".log.1"))
-                self._file = self._path.open("ab")
         except OSError:
-            return
+            self.close()
 
     def close(self) -> None:
-        """Let the file go."""
-        self._file.close()
+        """Let the file go; a later line opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

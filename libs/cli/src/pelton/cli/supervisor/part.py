@@ -1,5 +1,7 @@
 """What the supervisor runs: a command, how it is known to be ready, and what must be ready before it."""
 
+import http.client
+import json
 import os
 import signal
 import sys
@@ -7,15 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from pelton.eventkit.settings import PORT_OFFSETS
+from pelton.local import cache_folder
 from pelton.local.kafka import KafkaBroker
+from pelton.local.ports import HOST
 from pelton.local.postgres import PostgresServer
 from pelton.local.process import Command, Server, leashed
 
 SERVICES = ("registry", "feature", "trainer", "monitor", "deployer", "inference", "audit")
 KAFKA_OFFSET, CONTROLLER_OFFSET, POSTGRES_OFFSET = 30, 31, 32
+# A service that computes answers late now and then, and is not to be called lost for it.
+PROBE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +47,10 @@ class Layout:
     port_base: int
 
     @property
-    def cache(self) -> Path:
-        """What all platforms of this user share: jars and the archive that makes them start fast."""
-        return Path(os.environ.get("PELTON_CACHE", Path.home() / ".cache" / "pelton"))
-
-    @property
     def kafka(self) -> KafkaBroker:
         """The broker."""
         base = self.port_base
-        return KafkaBroker(self.home / "kafka", base + KAFKA_OFFSET, base + CONTROLLER_OFFSET, self.cache)
+        return KafkaBroker(self.home / "kafka", base + KAFKA_OFFSET, base + CONTROLLER_OFFSET, cache_folder())
 
     @property
     def postgres(self) -> PostgresServer:
@@ -111,13 +110,20 @@ def _server(name: str, server: Server) -> Part:
 
 
 def _service_missing(port: int) -> str | None:
+    # The standard library's client: seven services are asked ten times a second while they start, and a client
+    # that prepares for TLS each time would take a whole core from them.
+    connection = http.client.HTTPConnection(HOST, port, timeout=PROBE_SECONDS)
     try:
-        answer = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2, trust_env=False)
-    except httpx.HTTPError:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, http.client.HTTPException):
         return "does not answer yet"
-    if answer.status_code == httpx.codes.OK:
+    finally:
+        connection.close()
+    if answer.status == http.client.OK:
         return None
     try:
-        return "; ".join(answer.json()["missing"]) or "is not ready"
-    except (ValueError, KeyError):
-        return f"answers {answer.status_code}"
+        return "; ".join(json.loads(body)["missing"]) or "is not ready"
+    except (ValueError, KeyError, TypeError):
+        return f"answers {answer.status}"

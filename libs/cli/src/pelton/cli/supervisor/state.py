@@ -5,12 +5,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-Phase = Literal["waiting", "starting", "ready", "backing off", "stopping", "stopped"]
+Phase = Literal["waiting", "starting", "ready", "not ready", "backing off", "stopping", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
 class PartState:
-    """One process. `detail` says why it is not ready; `seconds` is how long it took to be."""
+    """One process.
+
+    Attributes:
+        pid: its number, None while there is no process.
+        since: when that process began, in seconds since 1970; with the number it tells the process from any later one.
+        restarts: how often it ended and was started again.
+        detail: why it is not ready.
+        seconds: how long its process took to be ready, None as long as it has not been.
+    """
 
     name: str
     phase: Phase
@@ -19,6 +27,7 @@ class PartState:
     restarts: int
     detail: str
     seconds: float | None
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +59,11 @@ class PlatformState:
         """
         raw = json.loads(path.read_text())
         return cls(raw["pid"], raw["home"], raw["port_base"], tuple(PartState(**part) for part in raw["parts"]))
+
+    @classmethod
+    def find(cls, path: Path) -> "PlatformState | None":
+        """Read the file; None where there is none, or what is there is not a state."""
+        try:
+            return cls.read(path)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None

@@ -3,10 +3,10 @@
 import io
 import zipfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
@@ -143,20 +143,10 @@ def _read(table: str) -> pl.DataFrame:
     return frame
 
 
-def departure_event(row: dict[str, Any]) -> dict[str, Any]:
-    """A departure as its upstream system publishes it."""
-    event = {name: value for name, value in row.items() if name != "t"}
-    return event | {"departed_at": _text(row["t"])}
-
-
-def landing_event(row: dict[str, Any]) -> dict[str, Any]:
-    """A landing as its upstream system publishes it."""
-    event = {name: value for name, value in row.items() if name != "t"}
-    return event | {"landed_at": _text(row["t"])}
-
-
-def _text(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def as_events(rows: pl.DataFrame, time_field: str) -> pl.Series:
+    """Each row as the JSON of the event that its upstream system publishes."""
+    moment = pl.from_epoch(pl.col("t"), "ms").dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias(time_field)
+    return rows.select(pl.struct(pl.all().exclude("t"), moment).struct.json_encode()).to_series()
 
 
 def _ms(moment: datetime) -> int:

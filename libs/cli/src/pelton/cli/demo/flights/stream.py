@@ -7,25 +7,26 @@ more than `LEAD` of event time behind, so that decisions come when they would ha
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import httpx
 import msgspec
+import numpy as np
 import polars as pl
 
-from pelton.cli.demo.flights.data import REQUEST_FIELDS, Flights, departure_event, landing_event
+from pelton.cli.demo.flights.data import REQUEST_FIELDS, Flights, as_events
 from pelton.sdk.client import Address
 from pelton.sdk.publish import EventPublisher
 
 MODEL: Final = "flight-delay"
 LEAD: Final = timedelta(days=2)
-CHUNK_MS: Final = 3 * 3_600_000
+CHUNK_MS: Final = 6 * 3_600_000
 DAY_MS: Final = 24 * 3_600_000
 LONG_POLL: Final = 20.0
 ENTITIES: Final = ("origin", "dest", "carrier")
+EVENT_TIMES: Final = {"departures": "departed_at", "landings": "landed_at"}
 UNAVAILABLE: Final = (404, 503)
 
 
@@ -51,7 +52,8 @@ class World:
 
     def __init__(self, address: Address, flights: Flights, model_from_ms: int, progress: Progress) -> None:
         self._address = address
-        self._flights = flights
+        self._frames = {"departures": flights.departures, "landings": flights.landings}
+        self._times = {source: frame["t"].to_numpy() for source, frame in self._frames.items()}
         self._model_from_ms = model_from_ms
         self._progress = progress
         self._http = httpx.AsyncClient(
@@ -82,34 +84,23 @@ class World:
             group.create_task(self._predict())
 
     async def _publish(self) -> None:
-        sources = (
-            ("departures", self._flights.departures, departure_event),
-            ("landings", self._flights.landings, landing_event),
-        )
         async with EventPublisher(self._address.kafka, origin="/demo/flights") as publisher:
             for day in range(self._first_ms, self.end_ms, DAY_MS):
                 await self._permission(day)
-                for source, frame, make in sources:
-                    await self._publish_day(publisher, source, frame, make, day)
+                for source, time_field in EVENT_TIMES.items():
+                    await self._publish_day(publisher, source, time_field, day)
                 await publisher.flush()
                 async with self._published:
                     self._progress.published_until_ms = day + DAY_MS
                     self._published.notify_all()
 
-    async def _publish_day(
-        self,
-        publisher: EventPublisher,
-        source: str,
-        frame: pl.DataFrame,
-        make: Callable[[dict[str, Any]], dict[str, Any]],
-        day: int,
-    ) -> None:
-        events = _between(frame, day, day + DAY_MS)
-        for row in events.iter_rows(named=True):
-            event_id = f"{source}/{row['flight_id']}"
-            trace = self._trace(row["t"]) if source == "departures" else None
-            await publisher.send(source, event_id, row["origin"], make(row), traceparent=trace)
-        self._progress.published += events.height
+    async def _publish_day(self, publisher: EventPublisher, source: str, time_field: str, day: int) -> None:
+        rows = self._between(source, day, day + DAY_MS)
+        events = zip(rows["flight_id"], rows["t"], rows["origin"], as_events(rows, time_field), strict=True)
+        for flight_id, moment_ms, origin, event in events:
+            trace = self._trace(moment_ms) if source == "departures" else None
+            await publisher.send(source, f"{source}/{flight_id}", origin, event.encode(), traceparent=trace)
+        self._progress.published += rows.height
 
     async def _permission(self, day: int) -> None:
         """Wait until the platform has come so far that the next day may be published."""
@@ -163,10 +154,9 @@ class World:
 
     async def _predict(self) -> None:
         """Ask for a prediction of every flight, in chunks of a few hours, each row as of its own departure."""
-        departures = self._flights.departures
         for chunk in range(self._model_from_ms, self._last_ms, CHUNK_MS):
             await self._until_published(min(chunk + CHUNK_MS, self._last_ms))
-            rows = _between(departures, chunk, chunk + CHUNK_MS)
+            rows = self._between("departures", chunk, chunk + CHUNK_MS)
             if rows.height:
                 for source in ("departures", "landings"):
                     await self._ingested(source, self._newest(source, chunk + CHUNK_MS))
@@ -231,9 +221,14 @@ class World:
 
     def _newest(self, source: str, before_ms: int) -> int:
         """The time of a source's newest published event before a moment; -1 of none."""
-        frame = self._flights.departures if source == "departures" else self._flights.landings
-        place = frame["t"].search_sorted(min(before_ms, self._progress.published_until_ms), side="left")
-        return int(frame["t"].item(place - 1)) if place else -1
+        times = self._times[source]
+        place = int(np.searchsorted(times, min(before_ms, self._progress.published_until_ms)))
+        return int(times[place - 1]) if place else -1
+
+    def _between(self, source: str, start_ms: int, end_ms: int) -> pl.DataFrame:
+        """The events of a source with `start_ms <= t < end_ms`."""
+        low, high = (int(place) for place in np.searchsorted(self._times[source], [start_ms, end_ms]))
+        return self._frames[source].slice(low, high - low)
 
     def _trace(self, moment_ms: int) -> str:
         """One trace for the departures of a few hours and the request about them."""
@@ -241,12 +236,6 @@ class World:
         if chunk not in self._traces:
             self._traces[chunk] = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
         return self._traces[chunk]
-
-
-def _between(frame: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataFrame:
-    """The rows of a frame sorted by `t` with `start_ms <= t < end_ms`."""
-    low = frame["t"].search_sorted(start_ms, side="left")
-    return frame.slice(low, frame["t"].search_sorted(end_ms, side="left") - low)
 
 
 def _request(rows: pl.DataFrame) -> bytes:
