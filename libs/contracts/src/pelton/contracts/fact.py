@@ -1,15 +1,21 @@
 """The base of every fact, and the catalogue that turns a type on the wire into its class."""
 
+import json
 import re
-from collections.abc import Mapping
-from typing import ClassVar, Self, Unpack
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, Unpack
 
 from pydantic import BaseModel, ConfigDict
 
 from pelton.contracts.canonical import canonical_json
 
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+"""Makes a payload of one version, as it stands on the wire, a payload of the next."""
+
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 _catalogue: dict[str, type["Fact"]] = {}
+_past: dict[str, "PastFact"] = {}
 
 
 class UnknownFactError(LookupError):
@@ -26,20 +32,44 @@ class Fact(BaseModel):
     """Something that happened, published by its owner alone.
 
     A subclass names its owner and version: `class ModelPromoted(Fact, owner="registry")`.
-    Readers ignore fields they do not know, so that an owner can add some.
+    Readers ignore fields they do not know, so that an owner can add some. A change that they cannot read is a new
+    version, which says how each before it becomes the next: `version=2, upcasters={1: _with_a_reason}`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     fact_owner: ClassVar[str]
     fact_type: ClassVar[str]
+    fact_types: ClassVar[tuple[str, ...]]
+    """The type on the wire of each version that can be read, the newest last."""
 
-    def __init_subclass__(cls, *, owner: str, version: int = 1, **kwargs: Unpack[ConfigDict]) -> None:
-        """Enter the class into the catalogue under its type on the wire."""
+    def __init_subclass__(
+        cls,
+        *,
+        owner: str,
+        version: int = 1,
+        upcasters: Mapping[int, Upcaster] | None = None,
+        **kwargs: Unpack[ConfigDict],
+    ) -> None:
+        """Enter the class into the catalogue under its type on the wire, and the versions before it under theirs.
+
+        Raises:
+            TypeError: a version before this one has no upcaster.
+        """
         super().__init_subclass__(**kwargs)
+        steps = dict(upcasters or {})
+        if sorted(steps) != list(range(1, version)):
+            raise TypeError(
+                f"{cls.__name__} has version {version} and upcasters from {sorted(steps) or 'none'}: "
+                "each version before must say how it becomes the next"
+            )
+        name = f"pelton.{owner}.{_WORD.sub('_', cls.__name__).lower()}"
         cls.fact_owner = owner
-        cls.fact_type = f"pelton.{owner}.{_WORD.sub('_', cls.__name__).lower()}.v{version}"
+        cls.fact_type = f"{name}.v{version}"
+        cls.fact_types = tuple(f"{name}.v{each}" for each in range(1, version + 1))
         _catalogue[cls.fact_type] = cls
+        for before in range(1, version):
+            _past[f"{name}.v{before}"] = PastFact(cls, tuple(steps[each] for each in range(before, version)))
 
     def to_bytes(self) -> bytes:
         """The payload as it stands on Kafka and in the event store."""
@@ -55,18 +85,37 @@ class Fact(BaseModel):
         return cls.model_validate_json(data)
 
 
-def fact_class(type_: str) -> type[Fact]:
-    """The class of a type on the wire, e.g. `pelton.registry.model_promoted.v1`.
+@dataclass(frozen=True, slots=True)
+class PastFact:
+    """A former version of a fact: its payloads are read as the present one."""
+
+    present: type[Fact]
+    upcasters: tuple[Upcaster, ...]
+
+    def from_bytes(self, data: bytes) -> Fact:
+        """Read a payload of this version.
+
+        Raises:
+            pydantic.ValidationError: what the upcasters make of it does not have the shape of the fact.
+        """
+        payload = json.loads(data)
+        for upcast in self.upcasters:
+            payload = upcast(payload)
+        return self.present.from_bytes(canonical_json(payload))
+
+
+def fact_class(type_: str) -> type[Fact] | PastFact:
+    """What reads a type on the wire, e.g. `pelton.registry.model_promoted.v1`: its class, or a former version of one.
 
     Raises:
         UnknownFactError: no contract has this type.
     """
-    try:
-        return _catalogue[type_]
-    except KeyError:
+    found = _catalogue.get(type_) or _past.get(type_)
+    if found is None:
         raise UnknownFactError(
             f"no contract describes {type_!r}; this process may be older than the one that published it"
-        ) from None
+        )
+    return found
 
 
 def catalogue() -> Mapping[str, type[Fact]]:
