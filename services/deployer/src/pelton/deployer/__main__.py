@@ -13,5 +13,5 @@ service = Service("deployer", PlatformSettings(), migrations=Path(__file__).pare
 service.handles(*HANDLERS)
 service.routes(router(service.units))
 service.needs_topics({OUTCOMES: 1, PREDICTIONS: 1})
-service.reads("evidence", EvidenceProcessor(service.units)).read([OUTCOMES, PREDICTIONS])
+service.reads("evidence", EvidenceProcessor(service.units, service.metrics.registry)).read([OUTCOMES, PREDICTIONS])
 service.run()

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
+from pelton.contracts.values import Name
 from pelton.deployer import store
 from pelton.deployer.domain import Rollout, withdraw
 from pelton.deployer.recording import record
@@ -26,7 +27,7 @@ def router(units: Units) -> APIRouter:
 
     @routes.get("/rollouts/{model}")
     async def rollout(
-        model: str,
+        model: Name,
         actor: Annotated[Actor, Depends(require(Role.VIEWER))],  # noqa: ARG001
         history: Annotated[int, Query(ge=0, le=500)] = 50,
     ) -> dict[str, Any]:
@@ -34,13 +35,13 @@ def router(units: Units) -> APIRouter:
         return await _describe(units, model, history)
 
     @routes.get("/routes/{model}")
-    async def route(model: str, actor: Annotated[Actor, Depends(require(Role.VIEWER))]) -> dict[str, Any]:  # noqa: ARG001
+    async def route(model: Name, actor: Annotated[Actor, Depends(require(Role.VIEWER))]) -> dict[str, Any]:  # noqa: ARG001
         """Which version answers a model's requests."""
         described = await _describe(units, model, 0)
         return {name: described[name] for name in ("model", "revision", "champion", "challenger", "mode", "weight")}
 
     @routes.post("/rollouts/{model}/abort")
-    async def abort(model: str, actor: Annotated[Actor, Depends(require(Role.CONTRIBUTOR))]) -> dict[str, Any]:
+    async def abort(model: Name, actor: Annotated[Actor, Depends(require(Role.CONTRIBUTOR))]) -> dict[str, Any]:
         """End the trial under way; the champion stays."""
         async with units.begin(actor=actor.name) as unit:
             loaded = await _known(unit, model)

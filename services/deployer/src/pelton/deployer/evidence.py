@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import structlog
 from aiokafka import ConsumerRecord
+from prometheus_client import CollectorRegistry, Counter
 
 from pelton.contracts.definitions import seconds
 from pelton.contracts.records import decode_outcomes
@@ -22,7 +23,8 @@ from pelton.eventkit.unit import UnitOfWork, Units
 log = structlog.get_logger(__name__)
 
 READER = "evidence"
-UNFIT = (msgspec.MsgspecError, UnfitObservationsError)
+# Bytes that are no text, and nesting without end, are none of msgspec's errors.
+UNFIT = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, UnfitObservationsError)
 
 
 class Served(msgspec.Struct):
@@ -40,8 +42,14 @@ _served = msgspec.json.Decoder(Served)
 class EvidenceProcessor:
     """Counts records into the tests; state, offsets and what they decide commit together."""
 
-    def __init__(self, units: Units) -> None:
+    def __init__(self, units: Units, registry: CollectorRegistry) -> None:
         self._units = units
+        self._records = Counter(
+            "pelton_deployer_records",
+            "Records read, by what became of them: counted into a test, of no test under way, or unfit",
+            ("topic", "outcome"),
+            registry=registry,
+        )
 
     async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:  # noqa: ARG002
         """Go on where the last commit ended."""
@@ -49,28 +57,43 @@ class EvidenceProcessor:
             return await reader_offsets(unit.connection, READER)
 
     async def process(self, batch: Mapping[Partition, Records]) -> None:
-        """Count a batch, and settle each step whose test changed."""
+        """Count a batch, and settle each step whose test changed.
+
+        A replica that lost its partition without knowing finds, behind the lock on the tests, that its records were
+        taken by another, and passes them over.
+        """
         async with self._units.begin() as unit:
             before = await store.tests(unit.connection)
+            taken = await reader_offsets(unit.connection, READER)
             under_way = dict(before)
-            for records in batch.values():
-                for item in records:
-                    self._count(under_way, item)
+            fresh = [item for place, records in batch.items() for item in records if item.offset >= taken.get(place, 0)]
+            outcomes = [(item.topic, self._count(under_way, item)) for item in fresh]
             for model, (test, correlation_id) in under_way.items():
                 if test is not before[model][0]:
                     await _settle(unit, model, test, correlation_id)
-            offsets = {partition: records[-1].offset + 1 for partition, records in batch.items()}
+            ends = {partition: records[-1].offset + 1 for partition, records in batch.items()}
+            offsets = {partition: end for partition, end in ends.items() if end > taken.get(partition, 0)}
             await save_reader_offsets(unit.connection, READER, offsets)
+        for labels in outcomes:
+            self._records.labels(*labels).inc()
 
-    def _count(self, under_way: dict[str, tuple[StepTest, str]], item: ConsumerRecord[bytes, bytes]) -> None:
+    def _count(self, under_way: dict[str, tuple[StepTest, str]], item: ConsumerRecord[bytes, bytes]) -> str:
         try:
             counted = count(under_way, item.topic, item.partition, item.offset, item.value or b"")
         except UNFIT as error:
-            log.warning("record passed over", topic=item.topic, offset=item.offset, reason=str(error))
-            return
-        if counted is not None:
-            model = counted.settings.model
-            under_way[model] = (counted, under_way[model][1])
+            log.warning(
+                "record passed over",
+                topic=item.topic,
+                partition=item.partition,
+                offset=item.offset,
+                reason=str(error) or type(error).__name__,
+            )
+            return "unfit"
+        if counted is None or counted is under_way[counted.settings.model][0]:
+            return "of no test"
+        model = counted.settings.model
+        under_way[model] = (counted, under_way[model][1])
+        return "counted"
 
 
 def count(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pelton.contracts.deployer import Evidence, StepSettings
 from pelton.contracts.records import OutcomeBatch
 from pelton.contracts.values import OffsetRange
+from pelton.deployer.counted_keys import CountedKeys
 from pelton.deployer.sequential import (
     GuardrailVerdict,
     NonInferiority,
@@ -56,7 +57,8 @@ class LossSum:
 class StepTest:
     """The state of a step's test: sums of integers, and the bounds of what was counted.
 
-    `ranges` holds the first and the last offset counted of each partition; `seen` the outcome batches counted.
+    `ranges` holds the first and the last offset counted of each partition; `seen` the outcome batches counted; `keys`
+    what a split has counted of them.
     """
 
     settings: StepSettings
@@ -68,6 +70,7 @@ class StepTest:
     until: int | None = None
     ranges: Mapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     seen: frozenset[tuple[int, int]] = frozenset()
+    keys: CountedKeys = field(default_factory=CountedKeys)
 
     @classmethod
     def begin(cls, settings: StepSettings) -> Self:
@@ -137,6 +140,7 @@ class StepTest:
             "until": self.until,
             "ranges": [[topic, partition, *bounds] for (topic, partition), bounds in sorted(self.ranges.items())],
             "seen": sorted(self.seen),
+            "keys": self.keys.to_text(),
         }
 
     @classmethod
@@ -152,6 +156,7 @@ class StepTest:
             state["until"],
             {(topic, partition): (first, last) for topic, partition, first, last in state["ranges"]},
             frozenset((start, chunk) for start, chunk in state["seen"]),
+            CountedKeys.from_text(state["keys"]) if "keys" in state else CountedKeys(),
         )
 
     def _paired(self, batch: OutcomeBatch) -> Self:
@@ -167,20 +172,26 @@ class StepTest:
         )
 
     def _split(self, batch: OutcomeBatch) -> Self:
-        """Rows of one key share their arm, so that the key is the unit: its loss is the mean over its rows."""
+        """Rows of one key share their arm, so that the key is the unit: its loss is the mean over its rows.
+
+        Those of the first batch that has the key: who answers its later rows is known by then and no draw any more.
+        """
         settings = self.settings
         to_challenger = np.array([version == settings.challenger for version in batch.served], dtype=np.bool_)
         answered = np.where(to_challenger, _losses(batch, settings.challenger), _losses(batch, settings.champion))
         fit = ~np.isnan(answered)
-        _, first, unit = np.unique(np.asarray(batch.keys, dtype=object)[fit], return_index=True, return_inverse=True)
+        named = np.asarray(batch.keys, dtype=object)[fit]
+        keys, first, unit = np.unique(named, return_index=True, return_inverse=True)
         losses = np.bincount(unit, weights=answered[fit]) / np.bincount(unit) if unit.size else np.empty(0)
-        arms = to_challenger[fit][first]
+        fresh = self.keys.fresh(keys.tolist())
+        losses, arms = losses[fresh], to_challenger[fit][first][fresh]
         design = SplitDesign(share=settings.weight, centre=settings.centre)
         return replace(
             self,
             quality=self.quality.update(design.gains(arms, losses)),
             champion=self.champion.add(losses[~arms]),
             challenger=self.challenger.add(losses[arms]),
+            keys=self.keys.with_keys(keys.tolist()),
         )
 
     def _reaching(self, place: Place) -> dict[tuple[str, int], tuple[int, int]]:
