@@ -113,7 +113,8 @@ def _parts(home: Home) -> Iterator[Finding]:
         return
     for part in state.parts:
         fine = part.phase == "ready"
-        mend = f"It {part.detail or 'is ' + part.phase}. See `pelton logs {part.name}` ({home.logs / part.name}.log)."
+        why = f"Because: {part.detail}. " if part.detail else ""
+        mend = f"{why}See `pelton logs {part.name}` ({home.logs / part.name}.log)."
         times = f", restarted {part.restarts} times" if part.restarts else ""
         yield Finding(f"{part.name} is {part.phase}{times}", fine, "" if fine else mend)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from pelton.cli.home import Home, HomeError, port_base
 from pelton.cli.supervisor.leftovers import end_leftovers, leftovers
 from pelton.cli.supervisor.part import Layout
 from pelton.cli.supervisor.state import PartState, PlatformState
-from pelton.cli.supervisor.supervisor import Supervisor
+from pelton.cli.supervisor.supervisor import AGAIN, Supervisor
 
 app = typer.Typer()
 console = Console()
@@ -34,7 +35,9 @@ console = Console()
 UP_SECONDS = 180.0
 DOWN_SECONDS = 90.0
 # A part that ended this often without ever being ready will not be ready: whoever waits is told.
-HOPELESS_RESTARTS = 5
+HOPELESS_RESTARTS = 3
+# What a state takes on the disk, generously.
+STATE_BYTES = 64 * 1024
 COLOURS = {
     "ready": "green",
     "starting": "yellow",
@@ -134,7 +137,7 @@ def _await_ready(home: Home, process: subprocess.Popen[bytes], output: Path) -> 
                 return state
             for part in state.parts:
                 if part.restarts >= HOPELESS_RESTARTS and part.seconds is None:
-                    raise HomeError(f"{part.name} keeps ending: it {part.detail or part.phase}. {_see(home, part)}")
+                    raise HomeError(_hopeless(home, part))
         if time.monotonic() > deadline:
             late = [part for part in state.parts if part.phase != "ready"] if state is not None else []
             why = "; ".join(f"{part.name}: {part.detail or part.phase}" for part in late) or "no part was started"
@@ -148,8 +151,12 @@ def _reason(output: Path) -> str:
     return words.strip() if found else ""
 
 
-def _see(home: Home, part: PartState) -> str:
-    return f"See `pelton logs {part.name}` ({home.logs / part.name}.log)."
+def _hopeless(home: Home, part: PartState) -> str:
+    why = part.detail.partition(AGAIN)[0] or part.phase
+    return (
+        f"{part.name} was started {part.restarts} times and is not ready: {why}. "
+        f"See `pelton logs {part.name}` ({home.logs / part.name}.log)."
+    )
 
 
 @contextmanager
@@ -224,6 +231,8 @@ def status(
         typer.echo(f"The platform on {home.path} has only just begun to start (process {pid}).")
     else:
         console.print(table(state, memory=True))
+        if shutil.disk_usage(home.path).free < STATE_BYTES:
+            typer.echo(f"The disk of {home.path} is full: this is how things were when it filled. Free some space.")
     if state is None or not state.ready:
         raise typer.Exit(1)
 

@@ -26,6 +26,7 @@ STOP_SECONDS = 30.0
 # A preparation that still runs at the stop is waited for this long: it may have a program of its own under way.
 PREPARE_SECONDS = 5.0
 LAST_WORDS_SECONDS = 1.0
+AGAIN = "; starts again in "
 MAX_LINE = 1024 * 1024
 MAX_REASON = 200
 
@@ -115,7 +116,7 @@ class Supervisor:
                     since=None,
                     seconds=None,
                     restarts=one.state.restarts + 1,
-                    detail=f"{why}; starts again in {back_off:.1f} s",
+                    detail=f"{why}{AGAIN}{back_off:.1f} s",
                 ),
             )
             await asyncio.sleep(back_off)
@@ -160,17 +161,25 @@ class Supervisor:
 
     async def _start(self, one: _Running) -> asyncio.subprocess.Process:
         command = one.part.command()
-        process = await asyncio.create_subprocess_exec(
-            *command.argv,
-            env=dict(command.env),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            limit=MAX_LINE,
-        )
+        output, its_end = os.pipe()
+        # A pipe of our own: asyncio takes a process for running as long as anybody holds a pipe that it made, and what
+        # a dead part had started may hold it for good.
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command.argv,
+                env=dict(command.env),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=its_end,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(output)
+            raise
+        finally:
+            os.close(its_end)
         one.process, one.stop_signal, one.last_line = process, command.stop_signal, ""
-        one.copying = asyncio.create_task(self._copy_output(one, process))
+        one.copying = asyncio.create_task(self._copy_output(one, output))
         self._become(
             one,
             replace(one.state, phase="starting", pid=process.pid, since=_began(process.pid), seconds=None, detail=""),
@@ -193,13 +202,20 @@ class Supervisor:
                 one.ready.set()
             await asyncio.sleep(POLL_SECONDS if one.state.seconds is None else STEADY_POLL_SECONDS)
 
-    async def _copy_output(self, one: _Running, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-        while line := await _line(process.stdout):
-            one.log.write(one.part.name, line)
-            self._all_log.write(one.part.name, line)
-            if line.strip():
-                one.last_line = line.decode(errors="replace").strip()
+    async def _copy_output(self, one: _Running, output: int) -> None:
+        stream = asyncio.StreamReader(limit=MAX_LINE)
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(output, "rb", buffering=0)
+        )
+        try:
+            while line := await _line(stream):
+                one.log.write(one.part.name, line)
+                self._all_log.write(one.part.name, line)
+                # What is indented belongs to a line above: the frames of a trace, and not the error itself.
+                if line.strip() and not line[:1].isspace():
+                    one.last_line = line.decode(errors="replace").strip()
+        finally:
+            pipe.close()
 
     async def _stop_all(self) -> None:
         """Services first, together; then what they stand on."""
