@@ -7,12 +7,21 @@ import pytest
 from aiokafka import ConsumerRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from monitor_stories import HOUR, batch, landing, plan
+from monitor_stories import EVALUATION, HOUR, JOIN, batch, landing, plan
 
+from pelton.contracts.canonical import sha256
+from pelton.contracts.monitor import DataDriftDetected, FeatureReference, ReferencePinned
 from pelton.contracts.records import PredictionBatch, encode
+from pelton.contracts.values import OffsetRange
 from pelton.eventkit.reader import Partition
+from pelton.eventkit.replay import Record
+from pelton.monitor import labels
 from pelton.monitor.intake import Intake
-from pelton.monitor.processor import conclude
+from pelton.monitor.processor import DriftFinding, PerformanceFinding, conclude
+from pelton.monitor.replay import data_drift_detected
+from pelton.monitor.rows import Located
+from pelton.monitor.statistics import Bins
+from pelton.monitor.watched import Watched
 from pelton.monitor.windows import FUTURE_MS
 
 PREDICTIONS = ("pelton.predictions", 0)
@@ -33,6 +42,7 @@ class Run:
         self.marks: dict[Partition, int] = {}
         self.progress = (0, 0)
         self.found: list[bytes] = []
+        self.findings: list[DriftFinding | PerformanceFinding] = []
         self.begin()
 
     def begin(self) -> None:
@@ -48,6 +58,7 @@ class Run:
         watched = self.intake.watched["flights"]
         found = conclude(watched)
         if found is not None:  # what the processor commits
+            self.findings += [*found.drift, *found.performance]
             self.found += [repr(one).encode() for one in (*found.drift, *found.performance)]
             self.found += [encode(one) for one in found.outcomes]
             self.progress = (watched.drift_until, watched.settled_until)
@@ -110,6 +121,100 @@ def test_a_label_event_from_a_far_future_is_counted_and_passed_over() -> None:
     intake = Intake.begin([plan()], {}, {}, {})
     intake.take({LANDINGS[0]: [record(LANDINGS[0], 0, landing("p-0", 100 * HOUR + FUTURE_MS + 1, 0))]})
     assert (intake.flawed, intake.watched["flights"].label_watermark) == (1, None)
+
+
+async def test_a_finding_next_to_a_record_from_a_far_future_replays_without_it() -> None:
+    lanes = {
+        PREDICTIONS: [
+            encode(batch("one", [10] * 8, shift=2.0)),
+            # Rows of the window beside one that lies too far ahead: the whole record is passed over.
+            encode(batch("mixed", [20] * 8 + [100 * HOUR + FUTURE_MS + 1])),
+            encode(batch("two", [30] * 8, shift=2.0)),
+            encode(batch("end", [HOUR])),
+        ],
+        LANDINGS[0]: [
+            landing("one-0", 40, 60),
+            landing("one-1", 100 * HOUR + FUTURE_MS + 1, 60),
+            *(landing(f"one-{row}", 50, 60) for row in range(8)),
+            *(landing(f"two-{row}", 50, 60) for row in range(8)),
+            landing("last", 12 * HOUR, 0),
+        ],
+        LANDINGS[1]: [landing("last", 12 * HOUR, 0)],
+    }
+    run = Run(lanes)
+    run.finish()
+    drift, performance = run.findings
+    assert drift.finding is not None
+    assert performance.finding is not None
+    assert [(one.topic, one.start, one.end) for one in performance.finding.offsets] == [
+        ("pelton.data.landings", 0, 1),
+        ("pelton.data.landings", 2, 19),
+        ("pelton.predictions", 0, 1),
+        ("pelton.predictions", 2, 4),
+    ]
+    fact = DataDriftDetected(
+        model="flights",
+        version=1,
+        reference_id="pinned",
+        reference_digest=sha256(b"another"),
+        configuration=plan().monitor.drift,
+        code_version="test",
+        windows=(drift.finding,),
+    )
+    held = [
+        Record(topic, partition, offset, (), value)
+        for (topic, partition), lane in lanes.items()
+        for offset, value in enumerate(lane)
+    ]
+    replayed = DataDriftDetected.from_bytes(await data_drift_detected(fact.to_bytes(), Held(held)))
+    assert replayed.windows == fact.windows
+
+
+class Held:
+    """The evidence of a replay."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+
+    async def fact(self, event_id: str) -> bytes:
+        assert event_id == "pinned"
+        reference = plan().pinned[1].reference
+        assert reference is not None
+        features = {
+            one.feature: FeatureReference(edges=one.partition.edges, counts=one.counts[:-1], missing=one.counts[-1])
+            for one in reference.features
+            if isinstance(one.partition, Bins)
+        }
+        return ReferencePinned(
+            model="flights",
+            version=1,
+            dataset=sha256(b"dataset"),
+            features=features,
+            evaluation=EVALUATION,
+            reference_digest=reference.digest,
+        ).to_bytes()
+
+    async def records(self, ranges: Sequence[OffsetRange]) -> list[Record]:
+        return [
+            record
+            for record in self._records
+            for one in ranges
+            if (record.topic, record.partition) == (one.topic, one.partition) and one.start <= record.offset < one.end
+        ]
+
+
+def test_what_was_passed_over_is_forgotten_with_the_records_around_it() -> None:
+    watched = Watched(plan())
+    for offset in range(5):
+        watched.pass_over("pelton.predictions", 0, offset)
+    watched.take_predictions(0, [Located(5, batch("one", [10] * 6)), Located(9, batch("end", [HOUR]))])
+    watched.take_labels(labels.read(0, [labels.Event(0, landing("x", 3 * HOUR, 0))], JOIN))
+    conclude(watched)
+    watched.pass_over("pelton.predictions", 0, 11)
+    watched.take_predictions(0, [Located(12, batch("later", [2 * HOUR]))])
+    watched.take_labels(labels.read(0, [labels.Event(1, landing("x", 4 * HOUR, 0))], JOIN))
+    conclude(watched)
+    assert watched._passed_over == {("pelton.predictions", 0): []}
 
 
 def test_records_of_a_model_that_is_not_watched_yet_are_read_again_when_it_is() -> None:

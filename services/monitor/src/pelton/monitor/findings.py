@@ -1,8 +1,8 @@
 """What a closed window shows: the one place where it is computed, live and in a replay alike. Pure."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -105,20 +105,9 @@ def labelled(version: int, joined: Iterable[Joined]) -> int:
     return sum(part.scored(version)[0].size for part in joined)
 
 
-def merged(*ranges: Iterable[OffsetRange]) -> tuple[OffsetRange, ...]:
-    """Ranges of several origins in one order, one a partition."""
-    found: dict[tuple[str, int], list[OffsetRange]] = defaultdict(list)
-    for one in (one for several in ranges for one in several):
-        found[one.topic, one.partition].append(one)
-    return tuple(
-        OffsetRange(
-            topic=topic,
-            partition=partition,
-            start=min(one.start for one in several),
-            end=max(one.end for one in several),
-        )
-        for (topic, partition), several in sorted(found.items())
-    )
+def in_order(*ranges: Iterable[OffsetRange]) -> tuple[OffsetRange, ...]:
+    """Ranges of several origins, which have no partition in common, in one order."""
+    return tuple(sorted(chain(*ranges), key=lambda one: (one.topic, one.partition, one.start)))
 
 
 def pin(columns: dict[str, NDArray[Any]]) -> tuple[Reference, dict[str, FeatureReference]]:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import structlog
 from aiokafka import ConsumerRecord
 
@@ -108,6 +109,8 @@ class Intake:
         try:
             batch = decode_predictions(record.value or b"")
             if max(batch.event_times, default=0) > record.timestamp + FUTURE_MS:
+                if batch.model in self.watched:
+                    self.watched[batch.model].pass_over(PREDICTIONS, record.partition, record.offset)
                 raise ValueError("an event time lies more than a day after the record was written")
         except UNREADABLE as error:
             log.warning("predictions passed over", partition=record.partition, offset=record.offset, reason=str(error))
@@ -121,15 +124,20 @@ class Intake:
     def _take_labels(self, topic: str, partition: int, records: Records) -> None:
         events = [labels.Event(record.offset, record.value or b"") for record in records]
         limits = {record.offset: record.timestamp + FUTURE_MS for record in records}
-        read: dict[LabelJoin, labels.Labels] = {}
+        read: dict[LabelJoin, tuple[labels.Labels, list[int]]] = {}
         for one in self.watched.values():
             join = one.plan.labels
             if one.label_topic != topic:
                 continue
             if join not in read:
                 found = labels.read(partition, events, join)
-                read[join] = found.not_after(limits)
-                self.flawed += found.times.size - read[join].times.size
-            one.take_labels(read[join])
+                kept = found.not_after(limits)
+                dropped = np.setdiff1d(found.offsets, kept.offsets).tolist()
+                self.flawed += len(dropped)
+                read[join] = (kept, dropped)
+            kept, dropped = read[join]
+            for offset in dropped:
+                one.pass_over(topic, partition, offset)
+            one.take_labels(kept)
             if self.positions[topic, partition] >= self.ends.get((topic, partition), 0):
                 one.has_read_labels(partition)

@@ -231,7 +231,7 @@ def _performance(plan: Plan, settled: SettledWindow, version: int) -> Performanc
         pinned.threshold,
         joined,
         findings.window(*bounds),
-        findings.merged(rows.offsets, settled.label_offsets),
+        findings.in_order(rows.offsets, settled.label_offsets),
         plan.monitor.degradation,
     )
     return PerformanceFinding(version, bounds, labelled, unlabelled, finding)

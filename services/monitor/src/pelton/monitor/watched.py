@@ -64,6 +64,7 @@ class Watched:
     _labels: list[Labels] = field(default_factory=list)
     _seen: dict[bytes, int] = field(default_factory=dict)
     _unpinned: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _passed_over: dict[tuple[str, int], list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Go on where the plan says."""
@@ -103,6 +104,10 @@ class Watched:
     def has_read_labels(self, partition: int) -> None:
         """The partition has been read to the end that it had."""
         self._unread.discard(partition)
+
+    def pass_over(self, topic: str, partition: int, offset: int) -> None:
+        """A record is not to be counted for a reason that does not show in its content: no evidence may include it."""
+        self._passed_over.setdefault((topic, partition), []).append(offset)
 
     def take_predictions(self, partition: int, records: Sequence[Located]) -> None:
         """Take records of the model, offsets ascending."""
@@ -179,6 +184,12 @@ class Watched:
             cuts.forget(until)
         for cuts in self._label_cuts.values():
             cuts.forget(until + self.plan.delay)
+        needed = self.low_water()
+        self._passed_over = {
+            place: [offset for offset in offsets if offset >= needed[place]]
+            for place, offsets in self._passed_over.items()
+            if place in needed
+        }
 
     def low_water(self) -> dict[tuple[str, int], int]:
         """By partition, the smallest offset that an open window still needs; none where none does."""
@@ -242,7 +253,7 @@ class Watched:
         cuts = {(PREDICTIONS, partition): cuts.cut(end) for partition, cuts in self._cuts.items()}
         versions = [
             VersionRows(
-                version, tuple(parts), _ranges([(PREDICTIONS, one.partition, one.offsets) for one in parts], cuts)
+                version, tuple(parts), self._ranges([(PREDICTIONS, one.partition, one.offsets) for one in parts], cuts)
             )
             for version, parts in by_version.items()
         ]
@@ -262,24 +273,27 @@ class Watched:
                 events.append(part.where(mask))
         index = LabelIndex(events, self.plan.delay)
         joined = {one.version: tuple(Joined(part, index.labels(part)) for part in one.rows) for one in window.versions}
-        offsets = _ranges([(topic, part.partition, part.offsets) for part in events], cuts)
+        offsets = self._ranges([(topic, part.partition, part.offsets) for part in events], cuts)
         return SettledWindow(window, joined, offsets)
+
+    def _ranges(
+        self, parts: Iterable[tuple[str, int, Times]], cuts: Mapping[tuple[str, int], int | None]
+    ) -> tuple[OffsetRange, ...]:
+        """From the first offset in each partition to its cut, without the records that were passed over."""
+        firsts: dict[tuple[str, int], int] = {}
+        for topic, partition, offsets in parts:
+            _lower(firsts, (topic, partition), int(offsets.min()))
+        found = []
+        for (topic, partition), first in sorted(firsts.items()):
+            end = cuts[topic, partition] or first
+            gaps = [offset for offset in self._passed_over.get((topic, partition), ()) if first <= offset < end]
+            for start, until in zip([first, *(gap + 1 for gap in gaps)], [*gaps, end], strict=True):
+                if start < until or not gaps:
+                    found.append(OffsetRange(topic=topic, partition=partition, start=start, end=until))
+        return tuple(found)
 
     def _new_label_cuts(self) -> Cuts:
         return Cuts(self.plan.length, shift=self.plan.delay % self.plan.length)
-
-
-def _ranges(
-    parts: Iterable[tuple[str, int, Times]], cuts: Mapping[tuple[str, int], int | None]
-) -> tuple[OffsetRange, ...]:
-    """From the first offset in each partition to its cut."""
-    firsts: dict[tuple[str, int], int] = {}
-    for topic, partition, offsets in parts:
-        _lower(firsts, (topic, partition), int(offsets.min()))
-    return tuple(
-        OffsetRange(topic=topic, partition=partition, start=first, end=cuts[topic, partition] or first)
-        for (topic, partition), first in sorted(firsts.items())
-    )
 
 
 def _lower(lowest: dict[tuple[str, int], int], partition: tuple[str, int], offset: int) -> None:
