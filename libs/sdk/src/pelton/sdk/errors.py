@@ -18,5 +18,13 @@ class RefusedError(PeltonError):
         self.problem = problem
 
 
+class LostEventsError(PeltonError):
+    """Kafka did not take some events. `event_ids` are theirs, by source; they may be sent again under the same ids."""
+
+    def __init__(self, message: str, event_ids: dict[str, list[str]]) -> None:
+        super().__init__(message)
+        self.event_ids = event_ids
+
+
 class ProjectError(PeltonError):
     """A project folder that cannot be read."""
