@@ -7,13 +7,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+from collector import Collector
 
 from pelton.cli.supervisor.part import SERVICES
 from pelton.cli.supervisor.state import PlatformState
@@ -70,31 +72,41 @@ class Assassin(threading.Thread):
         return answer.status_code == httpx.codes.OK
 
 
+@dataclass(frozen=True)
+class Run:
+    """The facts of one run to the end of June, who was killed in it, and the traces that the services exported."""
+
+    facts: dict[str, Any]
+    killed: list[str]
+    home: Path
+    traces: Collector
+
+
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str], Path]:
-    """The facts of one run to the end of June, and who was killed in it."""
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     home, port_base = tmp_path_factory.mktemp("home"), ports.free_block(40)
     environment = {**os.environ, "PELTON_HOME": str(home), "PELTON_PORT_BASE": str(port_base)}
     assassin = Assassin(home, port_base)
     assassin.start()
     began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "pelton.cli", "demo", "flights", "--json", "--until", "2013-06-30"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=RUN_SECONDS,
-        check=False,
-    )
-    assassin.done.set()
-    assert done.stdout.strip(), f"after {time.monotonic() - began:.0f} s:\n{done.stderr[-4000:]}"
-    return json.loads(done.stdout), assassin.killed, home
+    with Collector() as collector:
+        done = subprocess.run(
+            [sys.executable, "-m", "pelton.cli", "demo", "flights", "--json", "--until", "2013-06-30"],
+            env={**environment, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint},
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+        assassin.done.set()
+        assert done.stdout.strip(), f"after {time.monotonic() - began:.0f} s:\n{done.stderr[-4000:]}"
+        yield Run(json.loads(done.stdout), assassin.killed, home, collector)
 
 
 @pytest.mark.timeout(RUN_SECONDS + 60)
-def test_every_service_was_killed_and_the_loop_still_closed(run: tuple[dict[str, Any], list[str], Path]) -> None:
-    facts, killed, _ = run
-    assert killed == list(SERVICES)
+def test_every_service_was_killed_and_the_loop_still_closed(run: Run) -> None:
+    facts = run.facts
+    assert run.killed == list(SERVICES)
     # Half a year is too short for a challenger that loses; everything else must have happened.
     assert set(facts["failures"]) <= {"no challenger lost"}
     assert facts["counts"]["drifts"] >= 1
@@ -102,20 +114,30 @@ def test_every_service_was_killed_and_the_loop_still_closed(run: tuple[dict[str,
     assert facts["counts"]["trainings_failed"] == 0
 
 
-def test_no_request_failed_and_the_log_has_every_prediction(run: tuple[dict[str, Any], list[str], Path]) -> None:
-    facts, _, _ = run
+def test_no_request_failed_and_the_log_has_every_prediction(run: Run) -> None:
+    facts = run.facts
     assert facts["failed_requests"] == 0
     assert facts["logged_rows"] >= facts["predictions"] - facts["may_be_unlogged"]
 
 
-def test_the_auditor_finds_the_log_whole_and_replays_a_drift(run: tuple[dict[str, Any], list[str], Path]) -> None:
-    facts, _, _ = run
+def test_the_auditor_finds_the_log_whole_and_replays_a_drift(run: Run) -> None:
+    facts = run.facts
     assert {name: one["exit_code"] for name, one in facts["audit"].items()} == {"verify": 0, "why": 0, "replay": 0}
 
 
-def test_nothing_is_left_running(run: tuple[dict[str, Any], list[str], Path]) -> None:
-    _, _, home = run
-    left = [one.pid for one in psutil.process_iter() if _works_on(one, home)]
+def test_a_trace_leads_from_an_upstream_event_to_the_prediction_and_on_to_the_promotion(run: Run) -> None:
+    of_promotions = [trace for trace, names in run.traces.names.items() if "trainer.champion_promoted" in names]
+    assert any(
+        {"feature.ingest", f"POST /v2/models/{MODEL}/infer", "trainer.data_drift", "registry.successes"}
+        <= run.traces.names[trace]
+        for trace in of_promotions
+    ), [sorted(run.traces.names[trace]) for trace in of_promotions]
+    everybody = set().union(*(run.traces.services[trace] for trace in of_promotions))
+    assert everybody >= {"feature", "inference", "monitor", "trainer", "registry", "deployer"}
+
+
+def test_nothing_is_left_running(run: Run) -> None:
+    left = [one.pid for one in psutil.process_iter() if _works_on(one, run.home)]
     assert left == []
 
 

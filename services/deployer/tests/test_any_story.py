@@ -69,14 +69,14 @@ class AnyStory(RuleBasedStateMachine):
     def tested(self, verdict: str, breached: bool, out_of_time: bool) -> None:  # noqa: FBT001
         evidence = shown(self.rollout, verdict, breached=breached)  # type: ignore[arg-type]
         self.stale.append(evidence)
-        champion, in_trial = self.rollout.champion, self.rollout.trial is not None
+        champion, baked = self.rollout.champion, self.rollout.bake is not None
         facts = settle(self.rollout, evidence, out_of_time=out_of_time)
         self.tell(facts)
-        if in_trial and any(isinstance(fact, RolloutAborted) for fact in facts):
+        if any(isinstance(fact, RolloutAborted) for fact in facts):
             self.answers_alone(champion)
-        if not in_trial:
+        if baked:
             assert bool(facts) == (breached or verdict == "worse" or out_of_time)
-            assert self.rollout.bake is None or not facts
+            assert (self.rollout.bake is None) == bool(facts)
 
     @precondition(lambda self: self.stale)
     @rule(data=st.data())
@@ -102,10 +102,11 @@ class AnyStory(RuleBasedStateMachine):
 
     @rule(number=VERSIONS)
     def taken_out(self, number: int) -> None:
-        champion = self.rollout.champion
+        champion, bake = self.rollout.champion, self.rollout.bake
         facts = withdraw(self.rollout, number, "person")
         self.tell(facts)
-        if facts and champion is not None:
+        assert self.rollout.bake == bake
+        if facts and champion is not None and bake is None:
             self.answers_alone(champion)
 
     def answers_alone(self, champion: object) -> None:
@@ -115,7 +116,7 @@ class AnyStory(RuleBasedStateMachine):
     @invariant()
     def at_most_one_is_on_trial(self) -> None:
         assert (self.rollout.trial is not None) == bool(self.open)
-        assert self.rollout.trial is None or self.rollout.bake is None
+        assert self.rollout.trial is None or self.rollout.bake is None or self.rollout.trial.step == 0
 
 
 TestAnyStory = AnyStory.TestCase

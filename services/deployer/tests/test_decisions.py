@@ -216,6 +216,51 @@ def test_a_bake_ends_quietly() -> None:
     assert (after.champion, after.bake, after.revision) == (version(2), None, rollout.revision + 1)
 
 
+def waiting() -> Rollout:
+    """Version 3 was staged while version 2 bakes."""
+    before = baking()
+    return told(before, stage(before, "next", version(3), PLAN))
+
+
+def test_a_version_that_is_staged_in_a_bake_waits_for_its_end() -> None:
+    before = baking()
+    facts = stage(before, "next", version(3), PLAN)
+    assert words(facts) == ["RolloutStarted"]
+    assert step_settings(told(before, facts), "began") == step_settings(before, "began")
+    rollout = waiting()
+    ended = settle(rollout, shown(rollout), out_of_time=True)
+    assert words(ended) == ["TrafficShifted shadow"]
+    shifted = ended[0]
+    assert isinstance(shifted, TrafficShifted)
+    assert (shifted.champion, shifted.challenger, shifted.salt) == (version(2), version(3), "next")
+    settings = step_settings(told(rollout, ended), "began")
+    assert settings is not None
+    assert (settings.phase, settings.champion, settings.challenger) == ("shadow", 2, 3)
+
+
+def test_a_bake_that_shows_harm_is_told_though_a_version_waits() -> None:
+    rollout = waiting()
+    breached = settle(rollout, shown(rollout, "worse"), out_of_time=False)
+    assert words(breached) == ["GuardrailBreached worse", "TrafficShifted shadow"]
+    after = told(rollout, breached)
+    assert isinstance(breached[0], GuardrailBreached)
+    assert (breached[0].version, breached[0].phase) == (2, "bake")
+    assert words(rolled_back(after, version(1))) == [
+        "RolloutAborted superseded",
+        "TrafficShifted champion",
+        "ModelDeployed",
+    ]
+
+
+def test_a_version_that_waits_gives_way_without_an_end_of_the_bake() -> None:
+    rollout = waiting()
+    assert words(stage(rollout, "newer", version(4), PLAN)) == ["RolloutAborted superseded", "RolloutStarted"]
+    taken_out = withdraw(rollout, 3, "person")
+    assert words(taken_out) == ["RolloutAborted person"]
+    assert told(rollout, taken_out).bake == rollout.bake
+    assert words(promoted(rollout, version(3))) == ["TrafficShifted bake", "ModelDeployed"]
+
+
 @pytest.mark.parametrize(
     ("verdict", "breached", "guardrail"), [("worse", False, "worse"), ("inconclusive", True, "errors")]
 )

@@ -126,6 +126,10 @@ async def test_a_better_version_passes_every_step_is_deployed_and_bakes(deployer
     assert succeeded.evidence is not None
     assert (succeeded.version, succeeded.evidence.rows) == (2, 60)
     assert (await deployer.get("/v1/rollouts/late"))["passed"]
+    # the whole rollout is in the trace that staged the version: its shadow is the fifth fact
+    traces = [str(envelope.traceparent).split("-")[1] for envelope, _, _ in await deployer.facts("late")]
+    assert len(set(traces[4:])) == 1
+    assert traces[4] not in traces[:4]
 
     (promotion,) = await deployer.hears(promoted("late", 2))
     await deployer.until("late", "RolloutSucceeded", "TrafficShifted bake", "ModelDeployed")

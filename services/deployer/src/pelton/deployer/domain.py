@@ -65,7 +65,10 @@ class Bake:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """How one model's requests are answered, and what is being tried on them."""
+    """How one model's requests are answered, and what is being tried on them.
+
+    A trial beside a bake waits for its end: a new champion is watched for as long as its plan promised.
+    """
 
     model: str
     revision: int = 0
@@ -92,7 +95,7 @@ class Rollout:
         match fact:
             case RolloutStarted():
                 trial = Trial(fact.rollout_id, fact.challenger, fact.plan)
-                return replace(self, trial=trial, bake=None, last_plan=fact.plan, last_rollout_id=fact.rollout_id)
+                return replace(self, trial=trial, last_plan=fact.plan, last_rollout_id=fact.rollout_id)
             case RolloutAdvanced() if self.trial:
                 centre = fact.evidence.champion_loss or 0.0
                 return replace(self, trial=replace(self.trial, step=fact.step, centre=centre))
@@ -118,28 +121,21 @@ def stage(rollout: Rollout, rollout_id: str, challenger: ModelVersion, plan: Rol
     """What a version that arrived in staging sets off.
 
     A trial still under way gives way to the newer version. A model's first version has nobody to be compared with,
-    and passes at once.
+    and passes at once. While a new champion bakes, the shadow waits.
     """
     facts: list[Fact] = []
     if rollout.trial is not None:
         if rollout.trial.challenger.version >= challenger.version:
             return []
-        facts += _abort(rollout, rollout.trial, "superseded", None)
+        facts += _abort(rollout, rollout.trial, "superseded", None, shift=rollout.bake is None)
     started = RolloutStarted(
         rollout_id=rollout_id, model=rollout.model, champion=rollout.champion, challenger=challenger, plan=plan
     )
     if rollout.champion is None:
         return [*facts, started, _succeeded(rollout, started.rollout_id, challenger.version, None)]
-    shifted = TrafficShifted(
-        model=rollout.model,
-        revision=_next_revision(rollout, facts),
-        mode="shadow",
-        champion=rollout.champion,
-        challenger=challenger,
-        weight=0.0,
-        salt=rollout_id,
-    )
-    return [*facts, started, shifted]
+    if rollout.bake is not None:
+        return [*facts, started]
+    return [*facts, started, _to_shadow(rollout, rollout.champion, rollout_id, challenger, after=facts)]
 
 
 def step_settings(rollout: Rollout, began: str) -> StepSettings | None:
@@ -253,7 +249,7 @@ def withdraw(rollout: Rollout, version: int, reason: AbortReason) -> Sequence[Fa
     trial = rollout.trial
     if trial is None or trial.challenger.version != version:
         return []
-    return _abort(rollout, trial, reason, None)
+    return _abort(rollout, trial, reason, None, shift=rollout.bake is None)
 
 
 def _settle_bake(rollout: Rollout, bake: Bake, evidence: Evidence, *, out_of_time: bool) -> Sequence[Fact]:
@@ -265,8 +261,11 @@ def _settle_bake(rollout: Rollout, bake: Bake, evidence: Evidence, *, out_of_tim
 
 
 def _end_bake(rollout: Rollout) -> TrafficShifted:
+    """The champion alone, or with the challenger that waited in its shadow."""
     if rollout.champion is None:
         raise ValueError(f"{rollout.model} bakes without a champion")
+    if rollout.trial is not None:
+        return _to_shadow(rollout, rollout.champion, rollout.trial.rollout_id, rollout.trial.challenger)
     return _to_champion_alone(rollout, rollout.champion)
 
 
@@ -333,5 +332,15 @@ def _to_champion_alone(rollout: Rollout, champion: ModelVersion) -> TrafficShift
     )
 
 
-def _next_revision(rollout: Rollout, facts: Sequence[Fact]) -> int:
-    return rollout.revision + 1 + sum(isinstance(fact, TrafficShifted) for fact in facts)
+def _to_shadow(
+    rollout: Rollout, champion: ModelVersion, rollout_id: str, challenger: ModelVersion, after: Sequence[Fact] = ()
+) -> TrafficShifted:
+    return TrafficShifted(
+        model=rollout.model,
+        revision=rollout.revision + 1 + sum(isinstance(fact, TrafficShifted) for fact in after),
+        mode="shadow",
+        champion=champion,
+        challenger=challenger,
+        weight=0.0,
+        salt=rollout_id,
+    )

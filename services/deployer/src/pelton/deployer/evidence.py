@@ -125,5 +125,6 @@ async def _settle(unit: UnitOfWork, model: str, test: StepTest, correlation_id: 
     if not facts:
         await store.save_test(unit.connection, test)
         return
-    cause = Cause(test.settings.began, correlation_id)
+    began = test.settings.began
+    cause = Cause(began, correlation_id, await store.traceparent(unit.connection, began))
     await record(unit, rollout, facts, cause=cause)

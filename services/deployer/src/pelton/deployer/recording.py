@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pelton.contracts.deployer import RolloutStarted, TrafficShifted
+from pelton.contracts.deployer import TrafficShifted
 from pelton.contracts.fact import Fact
 from pelton.deployer import store
 from pelton.deployer.domain import Rollout, step_settings
@@ -19,18 +19,11 @@ async def record(unit: UnitOfWork, rollout: Rollout, facts: Sequence[Fact], *, c
     await store.hold_test(unit.connection, rollout.model)
     before = len(unit.recorded)
     rollout = await unit.append(rollout, facts, cause=cause)
-    if any(isinstance(fact, TrafficShifted | RolloutStarted) for fact in facts):
-        began = next(str(id_) for id_, fact in reversed(unit.recorded[before:]) if _begins_step(fact))
-        settings = step_settings(rollout, began)
-        if settings is None:
-            await store.end_test(unit.connection, rollout.model)
-        else:
-            await store.begin_test(unit.connection, StepTest.begin(settings), unit.correlation_id)
-    elif step_settings(rollout, "") is None:
+    # A step begins with its route, which a replay holds the step's settings against.
+    shifts = [str(id_) for id_, fact in unit.recorded[before:] if isinstance(fact, TrafficShifted)]
+    settings = step_settings(rollout, shifts[-1] if shifts else "")
+    if settings is None:
         await store.end_test(unit.connection, rollout.model)
+    elif shifts:
+        await store.begin_test(unit.connection, StepTest.begin(settings), unit.correlation_id)
     return rollout
-
-
-def _begins_step(fact: Fact) -> bool:
-    """Whether a step's facts follow from this one: its route, which a replay holds the step's settings against."""
-    return isinstance(fact, TrafficShifted | RolloutStarted)

@@ -25,6 +25,7 @@ END_TEST = text("DELETE FROM step_tests WHERE model = :model")
 TESTS = text("SELECT state, correlation_id FROM step_tests ORDER BY model FOR UPDATE")
 TEST = text("SELECT state, correlation_id FROM step_tests WHERE model = :model")
 
+TRACEPARENT = text("SELECT meta ->> 'traceparent' FROM events WHERE id = CAST(:id AS uuid)")
 MODELS = text("SELECT DISTINCT stream FROM events WHERE stream LIKE 'rollouts/%' ORDER BY stream")
 HISTORY = text("""
     SELECT id, type, data, time FROM events WHERE stream = :stream ORDER BY version DESC LIMIT :limit
@@ -78,6 +79,12 @@ async def test_of(connection: AsyncConnection, model: str) -> StepTest | None:
     """The test under way for one model."""
     row = (await connection.execute(TEST, {"model": model})).first()
     return StepTest.from_dict(row.state) if row else None
+
+
+async def traceparent(connection: AsyncConnection, event_id: str) -> str | None:
+    """The trace in which one of the deployer's own facts was recorded."""
+    found: str | None = (await connection.execute(TRACEPARENT, {"id": event_id})).scalar_one_or_none()
+    return found
 
 
 async def models(connection: AsyncConnection) -> list[str]:
