@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import typer
 from aiokafka import AIOKafkaConsumer
-from rich.console import Console
-from rich.table import Table
 
+from pelton.cli.rows import console, rows_of, show
 from pelton.contracts.topics import CONTROL_OWNERS, control_topic
 from pelton.sdk.client import Client
 
@@ -30,7 +29,6 @@ for name, commands in (
 ):
     app.add_typer(commands, name=name)
 
-console = Console()
 Json = Annotated[bool, typer.Option("--json", help="For a script.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stays on record.")]
 
@@ -38,13 +36,13 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it stays on record."
 @model.command("list")
 def list_models(as_json: Json = False) -> None:
     """Every model."""
-    _show(lambda client: _items(client.get("registry", "/v1/models")), as_json)
+    _show(lambda client: rows_of(client.get("registry", "/v1/models")), as_json)
 
 
 @model.command("show")
 def show_model(name: str, as_json: Json = False) -> None:
     """A model's versions and their stages."""
-    _show(lambda client: _items(client.get("registry", f"/v1/models/{name}/versions")), as_json)
+    _show(lambda client: rows_of(client.get("registry", f"/v1/models/{name}/versions")), as_json)
 
 
 @model.command()
@@ -118,6 +116,7 @@ def get_features(
     refs: Annotated[list[str], typer.Argument(help="view:feature, one or more.")],
     entity: Annotated[list[str], typer.Option("--entity", help="name=value; once for each entity.")],
     at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); now when left out.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Online features of one entity."""
     entities = {one.partition("=")[0]: [one.partition("=")[2]] for one in entity}
@@ -126,6 +125,9 @@ def get_features(
         body["at"] = [at]
     with Client() as client:
         answer = client.post("feature", "/get-online-features", body)
+    if as_json:
+        typer.echo(json.dumps(answer))
+        return
     names = answer["metadata"]["feature_names"]
     for name, result in zip(names, answer["results"], strict=True):
         console.print(f"{name}: {result['values'][0]} ({result['statuses'][0]})", highlight=False)
@@ -134,13 +136,13 @@ def get_features(
 @monitor.command("report")
 def report(name: str, as_json: Json = False) -> None:
     """The newest windows of a model."""
-    _show(lambda client: _items(client.get("monitor", "/v1/windows", model=name)), as_json)
+    _show(lambda client: rows_of(client.get("monitor", "/v1/windows", model=name)), as_json)
 
 
 @monitor.command("alerts")
 def alerts(as_json: Json = False) -> None:
     """What is drifting or degraded now."""
-    _show(lambda client: _items(client.get("monitor", "/v1/alerts")), as_json)
+    _show(lambda client: rows_of(client.get("monitor", "/v1/alerts")), as_json)
 
 
 @events.command("tail")
@@ -154,9 +156,13 @@ def tail(
 
 
 @dlq.command("list")
-def list_dead_letters(service: str, as_json: Json = False) -> None:
-    """The newest messages that a service set aside."""
-    _show(lambda client: _items(client.get(service, "/v1/dead-letters")), as_json)
+def list_dead_letters(
+    service: Annotated[str | None, typer.Argument(help="A service; every one when left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The newest messages that were set aside, with the reason."""
+    services = [service] if service else CONTROL_OWNERS
+    _show(lambda client: [row for name in services for row in _dead_letters(client, name)], as_json)
 
 
 @dlq.command("replay")
@@ -172,6 +178,10 @@ def _decide(client: Client, name: str, version: int, word: str, reason: str) -> 
     path = f"/v1/models/{name}/versions/{version}"
     artifact = client.get("registry", path)["details"]["artifact"]["digest"]
     client.post("registry", f"{path}/{word}", {"artifact": artifact, "reason": reason})
+
+
+def _dead_letters(client: Client, service: str) -> list[dict[str, Any]]:
+    return [{"service": service, **letter} for letter in client.get(service, "/v1/dead-letters")]
 
 
 async def _tail(kafka: str, *, follow: bool) -> None:
@@ -194,26 +204,7 @@ async def _tail(kafka: str, *, follow: bool) -> None:
         await consumer.stop()
 
 
-def _items(answer: Any) -> Sequence[dict[str, Any]]:  # noqa: ANN401 - a page or a plain list
-    """The rows of an answer, which is a list or a page of one."""
-    if isinstance(answer, list):
-        return answer
-    return next((value for value in answer.values() if isinstance(value, list)), [answer])
-
-
 def _show(ask: Callable[[Client], Sequence[dict[str, Any]]], as_json: bool) -> None:
     with Client() as client:
         rows = ask(client)
-    if as_json:
-        typer.echo(json.dumps(rows))
-        return
-    if not rows:
-        console.print("Nothing yet.")
-        return
-    plain = [name for name, value in rows[0].items() if not isinstance(value, dict | list)]
-    table = Table(box=None, pad_edge=False)
-    for name in plain:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(str(row.get(name, "")) for name in plain))
-    console.print(table)
+    show(rows, as_json=as_json)
