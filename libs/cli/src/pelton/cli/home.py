@@ -4,6 +4,7 @@ import errno
 import fcntl
 import getpass
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -40,12 +41,13 @@ def port_base() -> int:
         HomeError: it is no number, or leaves no room for the ports of a platform.
     """
     given = os.environ.get("PELTON_PORT_BASE") or str(DEFAULT_PORT_BASE)
-    if not (given.isascii() and given.isdigit() and int(given) in PORT_BASES):
+    number = int(given) if re.fullmatch("[0-9]{1,5}", given) else 0
+    if number not in PORT_BASES:
         raise HomeError(
             f"PELTON_PORT_BASE is {given!r}, and must be a whole number from {PORT_BASES[0]} to {PORT_BASES[-1]}: "
             "the first of the ports that the platform takes."
         )
-    return int(given)
+    return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -315,7 +315,7 @@ def doctor() -> None:
 
 def table(state: PlatformState, *, memory: bool = False) -> Group:
     """The parts of a platform as a terminal shows them; below, why any of them is not ready."""
-    columns = Table(title=Text(f"Pelton on {state.home}"), title_justify="left", box=None, pad_edge=False)
+    columns = Table(box=None, pad_edge=False)
     right = ("port", "pid", "up for", "ready after", "restarts", "memory")
     for name in ("part", "state", "port", "pid", "up for", "ready after", "restarts", *(("memory",) if memory else ())):
         columns.add_column(name, justify="right" if name in right else "left", no_wrap=True)
@@ -331,7 +331,8 @@ def table(state: PlatformState, *, memory: bool = False) -> Group:
             str(part.restarts or ""),
             *((f"{size // 2**20} MiB" if size else "",) if memory else ()),
         )
-    return Group(columns, *(Text(f"{part.name}: {part.detail}") for part in state.parts if part.detail))
+    reasons = (Text(f"{part.name}: {part.detail}") for part in state.parts if part.detail)
+    return Group(Text(f"Pelton on {state.home}", "italic"), columns, *reasons)
 
 
 def _span(seconds: float) -> str:
