@@ -5,16 +5,13 @@ time: so many labelled flights must have landed, and the stream brings them as f
 """
 
 import json
-import os
-import platform
-import subprocess
-import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
 from statistics import median
 
-from pelton.local import ports
+from _platform import Platform
+from _results import Row, save, spread
 
 UNTIL = "2013-07-15"
 PARTS = (
@@ -31,39 +28,21 @@ PARTS = (
 def main() -> None:
     """Run the demo, read the facts back, and write the result."""
     with tempfile.TemporaryDirectory(prefix="pelton-bench-loop-") as folder:
-        environment = {**os.environ, "PELTON_HOME": folder, "PELTON_PORT_BASE": str(ports.free_block(40))}
-        demo = [sys.executable, "-m", "pelton.cli", "demo", "flights", "--json", "--keep", "--until", UNTIL]
-        subprocess.run(demo, env=environment, check=False, stdout=subprocess.DEVNULL)
-        at_demo = {**environment, "PELTON_HOME": str(Path(folder) / "demo")}
+        platform = Platform(Path(folder))
+        at_demo = platform.at(Path(folder) / "demo")
+        platform.pelton("demo", "flights", "--json", "--keep", "--until", UNTIL, check=False)
         try:
-            tail = [sys.executable, "-m", "pelton.cli", "events", "tail"]
-            told = subprocess.run(tail, env=at_demo, check=True, capture_output=True, text=True).stdout
+            told = at_demo.pelton("events", "tail")
         finally:
-            subprocess.run([sys.executable, "-m", "pelton.cli", "down"], env=at_demo, check=True)
+            at_demo.down()
     stories = _stories([json.loads(line) for line in told.splitlines()])
     rows = []
     for name, first, last in PARTS:
         spans = [story[last] - story[first] for story in stories if first in story and last in story]
         if spans:
-            rows.append(
-                {
-                    "case": name,
-                    "peer": "none",
-                    "unit": "s",
-                    "ours": [round(value, 3) for value in (min(spans), median(spans), max(spans))],
-                    "theirs": None,
-                    "ratio": None,
-                }
-            )
+            rows.append(Row(name, "none", "s", spread(spans)))
             print(f"{name:24} {median(spans):8.2f} s  ({min(spans):.2f} to {max(spans):.2f}, {len(spans)} rounds)")
-    result = {
-        "machine": {"cores": os.cpu_count(), "platform": platform.platform()},
-        "versions": {"python": platform.python_version()},
-        "rows": rows,
-    }
-    target = Path("bench-results") / "loop.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(result, indent=1))
+    save("loop", rows, {})
 
 
 def _stories(facts: list[dict[str, object]]) -> list[dict[str, float]]:
