@@ -147,11 +147,14 @@ async def test_a_better_version_passes_every_step_is_deployed_and_bakes(deployer
     assert {envelope.correlation_id for envelope, _, _ in told[-2:]} == {promotion.correlation_id}
     assert [envelope.stream_version for envelope, _, _ in told] == list(range(1, len(told) + 1))
 
-    # a bake of two days in which nothing happened ends with the new champion alone
+    # a version that is staged now waits until two days of the bake have passed in which nothing happened
+    await deployer.hears(moved("late", 3))
+    await deployer.until("late", "TrafficShifted bake", "ModelDeployed", "RolloutStarted")
     quiet = outcomes(5, 20, model="late")
     await deployer.sees(*(_of_day(quiet, day) for day in range(2)))
-    await deployer.until("late", "TrafficShifted bake", "ModelDeployed", "TrafficShifted champion")
-    assert (await deployer.get("/v1/routes/late"))["champion"] == 2
+    await deployer.until("late", "ModelDeployed", "RolloutStarted", "TrafficShifted shadow")
+    baked = await deployer.get("/v1/routes/late")
+    assert (baked["champion"], baked["challenger"], baked["mode"]) == (2, 3, "shadow")
     await assert_they_replay(deployer, "late")
     for topic in (OUTCOMES, PREDICTIONS):
         unfit = f'pelton_deployer_records_total{{outcome="unfit",topic="{topic}"}}'
