@@ -41,20 +41,29 @@ class Run:
         self.saved: dict[Partition, int] = {}
         self.marks: dict[Partition, int] = {}
         self.progress = (0, 0)
+        self.begun = 0
+        self.predicted = 0
         self.found: list[bytes] = []
         self.findings: list[DriftFinding | PerformanceFinding] = []
         self.begin()
 
     def begin(self) -> None:
+        self.begun += 1
         progress = replace(plan(), drift_until=self.progress[0], settled_until=self.progress[1])
-        ends = {place: len(lane) for place, lane in self.lanes.items()}
+        # Label partitions are filled beforehand; predictions come as they are read.
+        ends = {place: len(lane) for place, lane in self.lanes.items()} | {PREDICTIONS: self.predicted}
         self.intake = Intake.begin([progress], self.saved, self.marks, ends)
 
     def read(self, place: Partition) -> None:
         offset = self.intake.positions.get(place, 0)
         if offset >= len(self.lanes[place]):
             return
+        if place == PREDICTIONS:
+            self.predicted = max(self.predicted, offset + 1)
         self.intake.take({place: [record(place, offset, self.lanes[place][offset])]})
+        if self.intake.wants_labels_again:
+            self.begin()
+            return
         watched = self.intake.watched["flights"]
         found = conclude(watched)
         if found is not None:  # what the processor commits
@@ -65,9 +74,12 @@ class Run:
             self.saved, self.marks = self.intake.low_water(), self.intake.label_marks()
 
     def finish(self) -> list[bytes]:
-        for place in (LANDINGS[0], PREDICTIONS, LANDINGS[1]):
-            while self.intake.positions.get(place, 0) < len(self.lanes[place]):
-                self.read(place)
+        def unread(place: Partition) -> bool:
+            return self.intake.positions.get(place, 0) < len(self.lanes[place])
+
+        # Memory that is built again begins a lane anew that was read to its end.
+        while waiting := [place for place in (LANDINGS[0], PREDICTIONS, LANDINGS[1]) if unread(place)]:
+            self.read(waiting[0])
         return sorted(self.found)
 
 
@@ -100,6 +112,46 @@ def test_whatever_is_lost_is_found_again_and_only_once(
         else:
             crashing.read(step)
     assert crashing.finish() == Run(lanes).finish()
+
+
+@given(
+    predictions=st.lists(st.lists(st.integers(0, 5 * HOUR), min_size=1, max_size=8), min_size=1, max_size=6),
+    events=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 9 * HOUR), st.booleans()), max_size=20),
+    steps=st.lists(st.sampled_from([PREDICTIONS, *LANDINGS, None]), max_size=60),
+    most=st.integers(0, 4),
+)
+@settings(max_examples=50)
+def test_labels_that_were_set_aside_are_found_again_when_a_prediction_may_meet_them(
+    predictions: list[list[int]], events: list[tuple[int, int, bool]], steps: list[Partition | None], most: int
+) -> None:
+    lanes = story(predictions, events)
+    expected = Run(lanes).finish()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pelton.monitor.intake.MOST_LABELS", most)
+        short = Run(lanes)
+        for step in steps:
+            if step is None:
+                short.begin()
+            else:
+                short.read(step)
+        assert short.finish() == expected
+
+
+def test_labels_do_not_pile_up_while_predictions_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pelton.monitor.intake.MOST_LABELS", 10)
+    landings = [landing(f"x{number}", 3 * HOUR + number, 0) for number in range(100)]
+    run = Run({PREDICTIONS: [encode(batch("p", [10] * 6))], LANDINGS[0]: landings, LANDINGS[1]: [landings[0]]})
+    run.read(PREDICTIONS)
+    for _ in landings:
+        run.read(LANDINGS[0])
+        assert run.intake.watched["flights"].held[2] <= 10
+    assert run.intake.low_water() == {PREDICTIONS: 0, LANDINGS[0]: 0}
+    # A prediction that meets none of them changes nothing; one that may lets all of them be read again.
+    run.lanes[PREDICTIONS] += [encode(batch("q", [20] * 6)), encode(batch("r", [3 * HOUR] * 6))]
+    run.read(PREDICTIONS)
+    assert run.begun == 1
+    run.read(PREDICTIONS)
+    assert run.begun == 2
 
 
 def test_a_record_from_a_far_future_does_not_end_the_windows() -> None:

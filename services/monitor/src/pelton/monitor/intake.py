@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import structlog
@@ -17,6 +18,9 @@ from pelton.monitor.plan import Plan
 from pelton.monitor.rows import UNREADABLE, Located
 from pelton.monitor.watched import Watched
 from pelton.monitor.windows import FUTURE_MS
+
+# Of each model; some 200 bytes each.
+MOST_LABELS: Final = 200_000
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +71,15 @@ class Intake:
                 self._take_predictions(partition, records)
             else:
                 self._take_labels(topic, partition, records)
+        # Not before: labels that predictions of long ago may meet would be set aside again and again.
+        if all(self.positions.get(place, 0) >= end for place, end in self.ends.items() if place[0] == PREDICTIONS):
+            for one in self.watched.values():
+                one.set_labels_aside(MOST_LABELS)
+
+    @property
+    def wants_labels_again(self) -> bool:
+        """Whether memory is to be built anew, because labels were set aside that may be needed now."""
+        return any(one.wants_labels_again for one in self.watched.values())
 
     def low_water(self) -> dict[Partition, int]:
         """By partition, the offset from which memory can be built again."""

@@ -9,6 +9,7 @@ from pelton.contracts.monitor import WindowDrift, WindowPerformance
 from pelton.contracts.records import OutcomeBatch, encode
 from pelton.contracts.topics import OUTCOMES
 from pelton.eventkit.envelope import Cause
+from pelton.eventkit.failures import TransientError
 from pelton.eventkit.leadership import Leadership
 from pelton.eventkit.publisher import Outgoing, Publisher
 from pelton.eventkit.reader import Partition, Records
@@ -106,6 +107,8 @@ class WindowProcessor:
         """Take a batch, and commit what it closed."""
         intake = self._intake
         await asyncio.to_thread(intake.take, batch)
+        if intake.wants_labels_again:
+            raise TransientError("a prediction may meet labels that were set aside: memory is built again")
         self._unsaved += sum(len(records) for records in batch.values())
         for watched in intake.watched.values():
             await self._conclude(watched)

@@ -49,11 +49,13 @@ class Watched:
 
     Windows close in the order of time. `flaws` is what was not taken since the last look at it; `late` and
     `late_labels` count the rows and the label events that came after their windows had ended, and so changed nothing.
+    `wants_labels_again` says that memory is to be built anew: a prediction has come that may meet labels set aside.
     """
 
     plan: Plan
     drift_until: int = field(init=False)
     settled_until: int = field(init=False)
+    wants_labels_again: bool = False
     late: int = 0
     late_labels: int = 0
     flaws: list[str] = field(default_factory=list)
@@ -65,6 +67,7 @@ class Watched:
     _seen: dict[bytes, int] = field(default_factory=dict)
     _unpinned: dict[int, tuple[int, int]] = field(default_factory=dict)
     _passed_over: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    _set_aside: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Go on where the plan says."""
@@ -128,6 +131,7 @@ class Watched:
                 part = rows.where(open_ & (starts == start))
                 closed = start + self.plan.length <= self.drift_until
                 self._rows[start].append(part.without_inputs() if closed else part)
+                self.wants_labels_again |= any(time < self._spanned(start) for _, time in self._set_aside.values())
 
     def take_labels(self, events: Labels) -> None:
         """Take the label events of one partition, offsets ascending."""
@@ -143,6 +147,23 @@ class Watched:
         needed = events.times >= self.settled_until
         if needed.any():
             self._labels.append(events.where(needed))
+
+    def set_labels_aside(self, most: int) -> None:
+        """Forget label events beyond the windows in memory, where there are more events than `most`.
+
+        A source goes on when predictions do not, and memory is not to grow with it. What is forgotten stays above the
+        low water.
+        """
+        if sum(len(part.keys) for part in self._labels) <= most:
+            return
+        horizon = self._spanned(max(self._rows)) if self._rows else self.settled_until
+        for part in self._labels:
+            beyond = part.where(part.times >= horizon)
+            if beyond.times.size:
+                offset, time = self._set_aside.get(part.partition, (int(beyond.offsets[0]), int(beyond.times[0])))
+                lowest = (min(offset, int(beyond.offsets.min())), min(time, int(beyond.times.min())))
+                self._set_aside[part.partition] = lowest
+        self._labels = [part.where(part.times < horizon) for part in self._labels if (part.times < horizon).any()]
 
     def closable(self) -> Iterator[ClosedWindow]:
         """Windows that are complete, oldest first, each with rows; `close` them in this order."""
@@ -201,6 +222,8 @@ class Watched:
                 _lower(lowest, (PREDICTIONS, part.partition), int(part.offsets.min()))
         for events in self._labels:
             _lower(lowest, (self.label_topic, events.partition), int(events.offsets.min()))
+        for partition, (offset, _) in self._set_aside.items():
+            _lower(lowest, (self.label_topic, partition), offset)
         return lowest
 
     def label_marks(self) -> dict[int, int]:
@@ -208,7 +231,7 @@ class Watched:
 
         In the others it is found again by reading: what comes before their low water is older than every open window.
         """
-        held = {events.partition for events in self._labels}
+        held = {events.partition for events in self._labels} | self._set_aside.keys()
         return {
             partition: cuts.watermark
             for partition, cuts in self._label_cuts.items()
@@ -262,7 +285,7 @@ class Watched:
 
     def _settled(self, window: ClosedWindow) -> SettledWindow:
         """The label events of a window are those from its start until its end and the delay, before the cut."""
-        until = window.end + self.plan.delay
+        until = self._spanned(window.start)
         topic = self.label_topic
         cuts = {(topic, partition): cuts.cut(until) for partition, cuts in self._label_cuts.items()}
         events = []
@@ -291,6 +314,10 @@ class Watched:
                 if start < until or not gaps:
                     found.append(OffsetRange(topic=topic, partition=partition, start=start, end=until))
         return tuple(found)
+
+    def _spanned(self, start: int) -> int:
+        """Up to when the label events of a window may come."""
+        return start + self.plan.length + self.plan.delay
 
     def _new_label_cuts(self) -> Cuts:
         return Cuts(self.plan.length, shift=self.plan.delay % self.plan.length)
