@@ -13,8 +13,9 @@ from starting import MakeOwner, MakeUnits
 
 from pelton.contracts.fact import Fact
 from pelton.eventkit import dead_letters
+from pelton.eventkit.clock import utc_now, uuid7
 from pelton.eventkit.dead_letters import AlreadyReplayedError
-from pelton.eventkit.envelope import Received
+from pelton.eventkit.envelope import Envelope, Received
 from pelton.eventkit.failures import PermanentError, TransientError
 from pelton.eventkit.handlers import Handler, subscribe
 from pelton.eventkit.publisher import KafkaPublisher, Outgoing
@@ -167,3 +168,30 @@ async def test_a_stop_does_not_wait_for_a_failure_to_pass_and_loses_nothing(
         async with consuming(broker.bootstrap, theirs, adding(fact, [])):
             await eventually(lambda: has(theirs, [1, 2, 3]), timeout=20)
     assert await letters(theirs) == []
+
+
+async def test_a_fact_of_a_former_version_reaches_the_handler_of_the_present_one(
+    broker: KafkaInstance, owner: str, make_units: MakeUnits
+) -> None:
+    class Counted(Amount, owner=owner, version=2, upcasters={1: lambda old: {"amount": old["thousands"] * 1000}}):
+        """An amount, which was once counted in thousands."""
+
+    envelope = Envelope(
+        id=uuid7(),
+        owner=owner,
+        type=Counted.fact_types[0],
+        subject="accounts/one",
+        time=utc_now(),
+        correlation_id="one",
+        causation_id=None,
+        actor="tests",
+        stream_version=1,
+        position=1,
+        traceparent=None,
+    )
+    theirs = await make_units(f"{owner}-reader")
+    publisher = KafkaPublisher(broker.bootstrap, owner)
+    await publisher.publish([Outgoing(f"pelton.{owner}", b"one", envelope.headers(), b'{"thousands": 7}')])
+    await publisher.stop()
+    async with consuming(broker.bootstrap, theirs, adding(Counted, [])):
+        await eventually(lambda: has(theirs, [7000]), timeout=30)

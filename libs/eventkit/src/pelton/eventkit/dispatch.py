@@ -44,9 +44,10 @@ class Dispatcher:
         self._metrics = metrics
         self._stopping = asyncio.Event()
         self._by_type: dict[str, list[Handler]] = defaultdict(list)
-        for handler in handlers:
-            self._by_type[handler.fact.fact_type].append(handler)
-        self._by_id = {handler.id: handler for listed in self._by_type.values() for handler in listed}
+        self._by_id = {handler.id: handler for handler in handlers}
+        for handler in self._by_id.values():
+            for type_ in handler.fact.fact_types:
+                self._by_type[type_].append(handler)
 
     @property
     def owners(self) -> set[str]:

@@ -103,7 +103,11 @@ def show(checks: Sequence[Check], seconds: float) -> None:
         )
     if len(found) > SHOWN_FINDINGS:
         console.print(f"… and {len(found) - SHOWN_FINDINGS} more; all of them with --json")
-    verdict = f"[red]{len(found)} findings[/red]" if found else "[green]Every copy says the same.[/green]"
+    verdict = (
+        f"[red]{len(found)} finding{'s' if len(found) > 1 else ''}[/red]"
+        if found
+        else "[green]Every copy says the same.[/green]"
+    )
     console.print(f"{verdict} ({seconds:.1f} s)", highlight=False)
 
 
