@@ -7,7 +7,7 @@ PACKAGES := $(sort $(patsubst %/,%,$(wildcard libs/*/src/pelton/*/ services/*/sr
 MODULES := $(foreach package,$(PACKAGES),--package pelton.$(notdir $(package)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint fmt bench clean environment servers
+.PHONY: help demo test test-all lint fmt schemas bench clean environment servers
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,10 +27,14 @@ lint: environment ## Check style, types and the walls between packages
 	@$(BIN)/mypy $(MODULES)
 	@$(BIN)/mypy deploy/bootstrap.py
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m pelton.contracts check
 
 fmt: environment ## Format the code and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+schemas: environment ## Check that no change of a fact breaks a reader
+	@$(BIN)/python -m pelton.contracts check
 
 bench: servers ## Measure everything, side by side with its peers
 	@$(BIN)/python tests/bench/run.py
