@@ -52,6 +52,16 @@ def test_a_taken_port_is_reported_before_anything_is_written(tmp_path: Path) -> 
     assert not (tmp_path / "kafka").exists()
 
 
+def test_a_folder_with_a_name_that_java_reads_in_its_own_way_is_the_one_that_is_used(tmp_path: Path) -> None:
+    port = ports.free_block(2)
+    broker = local.KafkaBroker(tmp_path / "José\\n #=:日𝕏", port, port + 1, local.cache_folder())
+
+    broker.prepare()
+
+    assert (broker.data / "meta.properties").is_file()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_broker_that_cannot_start_says_why_from_its_log(tmp_path: Path) -> None:
     port = ports.free_block(2)
     broker = local.KafkaBroker(tmp_path / "kafka", port, port + 1, local.cache_folder())

@@ -1,5 +1,7 @@
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -16,6 +18,22 @@ def test_a_port_with_a_listener_names_the_process_and_its_command() -> None:
             ports.require_free([port], "Kafka")
 
     assert caught.value.pid == os.getpid()
+
+
+def test_a_process_that_has_a_whole_script_in_its_command_is_named_in_one_short_line() -> None:
+    listen = "import socket, sys\nserver = socket.create_server(('127.0.0.1', 0))\n" + "#" * 1000
+    program = f"{listen}\nprint(server.getsockname()[1], flush=True)\nsys.stdin.read()\n"
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        found = ports.holder(int(process.stdout.readline()))
+        process.kill()
+
+    assert found is not None
+    assert found.pid == process.pid
+    assert "-c import socket, sys server =" in found.command_line
+    assert len(found.command_line) <= 200
 
 
 def test_a_listener_on_all_addresses_takes_the_port_too() -> None:

@@ -41,17 +41,27 @@ async def test_it_starts_when_only_its_first_process_was_killed(postgres_private
     assert await _run(dsn, "SELECT 1") == 1
 
 
-async def test_a_lock_whose_number_another_process_has_by_now_does_not_stop_it(
-    postgres_private: PostgresInstance,
-) -> None:
+@pytest.mark.parametrize("left", [f"{os.getpid()}\n", "", "half a li"])
+def test_a_lock_of_nobody_does_not_stop_it(left: str, postgres_private: PostgresInstance) -> None:
+    """Its number is another process's by now, or the disk was full when it was written."""
     postgres_private.stop()
-    data = postgres_private.log.parent / "data"
-    lock = data / "postmaster.pid"
-    lock.write_text(f"{os.getpid()}\n{data}\n")
+    (postgres_private.log.parent / "data" / "postmaster.pid").write_text(left)
 
     postgres_private.start()
 
-    assert await _run(postgres_private.database(), "SELECT 1") == 1
+    assert postgres_private.pid
+
+
+def test_a_first_start_that_was_killed_is_begun_again(tmp_path: Path) -> None:
+    server = local.PostgresServer(tmp_path / "postgres", ports.free_block(1))
+    half = server.folder / "data.part"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+
+    server.prepare()
+
+    assert (server.data / "global" / "pg_control").is_file()
+    assert not half.exists()
 
 
 def test_a_live_server_on_the_folder_is_left_alone(postgres_private: PostgresInstance) -> None:

