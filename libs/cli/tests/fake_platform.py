@@ -11,6 +11,7 @@ from pathlib import Path
 from fake_parts import fake
 
 from pelton.cli import home, lifecycle
+from pelton.cli.supervisor import supervisor
 from pelton.cli.supervisor.part import Part
 from pelton.local import LocalError
 
@@ -34,6 +35,8 @@ class FakeLayout:
 if __name__ == "__main__":
     # The small disks of the tests hold no Kafka either.
     home.MIN_FREE_BYTES = 0
+    supervisor.FIRST_BACK_OFF = 0.1
+    lifecycle.SUPERVISE = (sys.executable, __file__, "up")
     lifecycle.Layout = FakeLayout  # type: ignore[assignment,misc]
     try:
         lifecycle.app()

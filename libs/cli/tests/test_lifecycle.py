@@ -14,7 +14,8 @@ from command import Command
 from fake_parts import at_work, journal
 
 from pelton.cli import lifecycle
-from pelton.cli.home import Home, HomeError
+from pelton.cli.home import Home
+from pelton.cli.lifecycle import stop
 from pelton.cli.supervisor.state import PartState, PlatformState
 from pelton.testkit import eventually
 
@@ -23,14 +24,14 @@ Up = Callable[..., "Platform"]
 
 
 class Platform:
-    """A `pelton up` in the foreground, of fake parts, in a process of its own."""
+    """A `pelton up` of fake parts, in a process of its own."""
 
-    def __init__(self, home: Path, port_base: int, services: str) -> None:
+    def __init__(self, home: Path, port_base: int, services: str, *options: str) -> None:
         self.home = home
         self.state_file = Home(home).state_file
         environment = {**os.environ, "PELTON_HOME": str(home), "PELTON_PORT_BASE": str(port_base)}
         self.process = subprocess.Popen(
-            [sys.executable, FAKE_PLATFORM, "up"],
+            [sys.executable, FAKE_PLATFORM, "up", *options],
             env={**environment, "FAKE_SERVICES": services},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -41,8 +42,7 @@ class Platform:
     @property
     def state(self) -> PlatformState | None:
         """What it says of itself; None before it does."""
-        state = PlatformState.find(self.state_file)
-        return state if state is not None and state.pid == self.process.pid else None
+        return PlatformState.find(self.state_file) if Home(self.home).is_locked else None
 
     def part(self, name: str) -> PartState:
         assert self.state is not None
@@ -61,8 +61,10 @@ class Platform:
 def up(home: Path, port_base: int) -> Iterator[Up]:
     started: list[Platform] = []
 
-    def start(home: Path = home, port_base: int = port_base, services: str = "one:serve,two:serve") -> Platform:
-        started.append(Platform(home, port_base, services))
+    def start(
+        *options: str, home: Path = home, port_base: int = port_base, services: str = "one:serve,two:serve"
+    ) -> Platform:
+        started.append(Platform(home, port_base, services, *options))
         return started[-1]
 
     yield start
@@ -70,9 +72,10 @@ def up(home: Path, port_base: int) -> Iterator[Up]:
         with suppress(ProcessLookupError):
             platform.process.kill()
         platform.process.communicate()
+        stop(Home(platform.home))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_stops_all_in_order_and_leaves_no_orphan(number: signal.Signals, up: Up, home: Path) -> None:
     platform = up()
     await platform.ready()
@@ -151,7 +154,7 @@ _end_leftovers = lifecycle.end_leftovers
 
 
 async def test_two_platforms_live_side_by_side(up: Up, home: Path, port_base: int, tmp_path: Path) -> None:
-    first, second = up(), up(tmp_path / "other", port_base + 10)
+    first, second = up(), up(home=tmp_path / "other", port_base=port_base + 10)
     await first.ready()
     await second.ready()
 
@@ -164,9 +167,12 @@ async def test_two_platforms_live_side_by_side(up: Up, home: Path, port_base: in
     assert len(at_work(tmp_path / "other")) == 4
 
 
-def test_a_taken_port_is_told_with_who_has_it_before_anything_starts(up: Up, home: Path, port_base: int) -> None:
+@pytest.mark.parametrize("options", [[], ["--detach"]])
+def test_a_taken_port_is_told_with_who_has_it_before_anything_starts(
+    options: list[str], up: Up, home: Path, port_base: int
+) -> None:
     with socket.create_server(("127.0.0.1", port_base + 1)):
-        code, _, err = up().ended()
+        code, _, err = up(*options).ended()
 
     assert code == 1
     assert err.startswith(f"error: Port {port_base + 1}, wanted by one, is in use by process {os.getpid()} (")
@@ -174,12 +180,49 @@ def test_a_taken_port_is_told_with_who_has_it_before_anything_starts(up: Up, hom
     assert journal(home) == []
 
 
+def test_up_in_the_background_returns_when_all_is_ready(up: Up, home: Path, pelton: Command) -> None:
+    code, out, err = up("--detach").ended()
+
+    assert (code, err) == (0, "")
+    assert [line.split()[:2] for line in out.splitlines()[2:5]] == [[name, "ready"] for name in ("base", "one", "two")]
+    assert out.endswith("See `pelton status` and `pelton logs`; stop it with `pelton down`.\n")
+    assert pelton("status").code == 0
+    assert pelton("down").code == 0
+    assert journal(home)[-1] == "stop base"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_who_gives_up_waiting_leaves_nothing_in_the_background(
+    number: signal.Signals, up: Up, home: Path
+) -> None:
+    home.mkdir()
+    (home / "base.wrong").write_text("recovers its log")
+    platform = up("--detach")
+    await eventually(lambda: platform.state is not None and platform.part("base").detail == "recovers its log")
+
+    platform.process.send_signal(number)
+
+    assert platform.ended()[0] == 128 + number
+    assert at_work(home) == []
+
+
+def test_a_part_that_cannot_be_ready_is_told_before_the_time_is_up(up: Up, home: Path) -> None:
+    code, _, err = up("--detach", services="one:serve,two:crash").ended()
+
+    assert code == 1
+    assert err == (
+        "error: two was started 3 times and is not ready: ended with code 3 (ValueError: no such topic). "
+        f"See `pelton logs two` ({home / 'logs' / 'two.log'}).\n"
+    )
+    assert at_work(home) == []
+
+
 async def test_a_disk_that_fills_costs_nothing_but_what_could_not_be_written(
     up: Up, mounted: Callable[..., Path], pelton: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = mounted("size=2m") / "home"
     monkeypatch.setenv("PELTON_HOME", str(home))
-    platform = up(home)
+    platform = up(home=home)
     await platform.ready()
     killed = platform.part("one").pid
     assert killed is not None
@@ -300,37 +343,3 @@ def test_a_home_that_cannot_be_is_no_traceback(
         assert "PELTON_HOME" in answer.error
     else:
         assert answer.code == (0 if command == "down" else 1)
-
-
-def test_a_part_that_cannot_be_ready_is_told_before_the_time_is_up(home: Path) -> None:
-    one = Home(home)
-    one.prepare()
-    with subprocess.Popen([sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"]) as supervisor:
-        parts = (
-            PartState("kafka", "ready", 1, 1, 9, "", 1.0),
-            PartState(
-                "monitor", "backing off", None, 1, 3, "ended with code 1 (ValueError); starts again in 2.0 s", None
-            ),
-        )
-        PlatformState(supervisor.pid, str(home), 1, parts).write(one.state_file)
-
-        with pytest.raises(
-            HomeError, match=r"^monitor was started 3 times and is not ready: ended with code 1 \(Value"
-        ):
-            lifecycle._await_ready(one, supervisor, home / "output")
-        supervisor.kill()
-
-
-def test_a_supervisor_that_ends_is_quoted(home: Path) -> None:
-    one = Home(home)
-    one.prepare()
-    output = home / "output"
-    output.write_text("kafka starting\nerror: Port 8130, wanted by kafka, is in use by process 1 (x).\n")
-    with subprocess.Popen([sys.executable, "-I", "-S", "-c", "raise SystemExit(1)"]) as supervisor:
-        supervisor.wait()
-
-        with pytest.raises(HomeError, match=r"^Port 8130, wanted by kafka, is in use by process 1 \(x\)\.$"):
-            lifecycle._await_ready(one, supervisor, output)
-        output.write_text("")
-        with pytest.raises(HomeError, match=f"the supervisor ended with code 1; see {output}"):
-            lifecycle._await_ready(one, supervisor, output)

@@ -32,6 +32,8 @@ from pelton.cli.supervisor.supervisor import AGAIN, Supervisor
 app = typer.Typer()
 console = Console()
 
+# What runs in the background after `pelton up -d`.
+SUPERVISE = (sys.executable, "-m", "pelton.cli", "up")
 UP_SECONDS = 180.0
 DOWN_SECONDS = 90.0
 # A part that ended this often without ever being ready will not be ready: whoever waits is told.
@@ -77,7 +79,7 @@ async def _supervise(home: Home, base: int) -> None:
     def changed(state: PlatformState) -> None:
         state.write(home.state_file)
         if isinstance(live, Live):
-            live.update(table(state), refresh=True)
+            live.update(Group(table(state), "Ctrl-C stops all of it."), refresh=True)
             return
         for part in state.parts:
             line = f"{part.phase}: {part.detail}" if part.detail else part.phase
@@ -108,8 +110,8 @@ def start_detached(home: Home) -> PlatformState:
     output = home.logs / "supervisor.log"
     output.write_bytes(b"")
     with output.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pelton.cli", "up"],
+        process = subprocess.Popen(  # noqa: S603 - this very command
+            SUPERVISE,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -230,7 +232,7 @@ def status(
     elif state is None:
         typer.echo(f"The platform on {home.path} has only just begun to start (process {pid}).")
     else:
-        console.print(table(state, memory=True))
+        console.print(table(state, now=True))
         if shutil.disk_usage(home.path).free < STATE_BYTES:
             typer.echo(f"The disk of {home.path} is full: this is how things were when it filled. Free some space.")
     if state is None or not state.ready:
@@ -313,26 +315,33 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def table(state: PlatformState, *, memory: bool = False) -> Group:
-    """The parts of a platform as a terminal shows them; below, why any of them is not ready."""
+def table(state: PlatformState, *, now: bool = False) -> Group:
+    """The parts of a platform as a terminal shows them; below, why any of them is not ready.
+
+    With `now` also what changes by the second, which a table that stays on the screen leaves out.
+    """
     columns = Table(box=None, pad_edge=False)
     right = ("port", "pid", "up for", "ready after", "restarts", "memory")
-    for name in ("part", "state", "port", "pid", "up for", "ready after", "restarts", *(("memory",) if memory else ())):
+    moving = ("up for", "memory") if now else ()
+    for name in ("part", "state", "port", "pid", "ready after", "restarts", *moving):
         columns.add_column(name, justify="right" if name in right else "left", no_wrap=True)
     for part in state.parts:
-        size = _memory(part.pid) if memory else None
         columns.add_row(
             part.name,
             Text(part.phase, COLOURS.get(part.phase, "white")),
             str(part.port),
             str(part.pid or "-"),
-            _span(time.time() - part.since) if part.since is not None else "",
             f"{part.seconds:.1f} s" if part.seconds is not None else "",
             str(part.restarts or ""),
-            *((f"{size // 2**20} MiB" if size else "",) if memory else ()),
+            *(_moving(part) if now else ()),
         )
     reasons = (Text(f"{part.name}: {part.detail}") for part in state.parts if part.detail)
     return Group(Text(f"Pelton on {state.home}", "italic"), columns, *reasons)
+
+
+def _moving(part: PartState) -> tuple[str, str]:
+    size = _memory(part.pid)
+    return _span(time.time() - part.since) if part.since is not None else "", f"{size // 2**20} MiB" if size else ""
 
 
 def _span(seconds: float) -> str:
