@@ -1,5 +1,7 @@
 """Inference: the one place that wires the data plane together."""
 
+import gc
+
 from pelton.contracts.deployer import TrafficShifted
 from pelton.contracts.fact import Fact
 from pelton.contracts.feature import FeatureViewApplied
@@ -41,4 +43,6 @@ service.ready_when(table.missing)
 service.fronted_by(lambda app: Front(app, table, features, predictions, service.metrics, service.missing))
 service.runs(predictions.run)
 service.closes(predictions.drain)
+# What is loaded by now lives as long as the process: the collector need not walk it while requests wait.
+gc.freeze()
 service.run()

@@ -1,7 +1,7 @@
 """From a request to scores: matrices from tensors and features, who answers which row, and what is logged."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,6 @@ from pelton.inference.split import to_challenger
 
 Column = NDArray[np.float64]
 KEY, EVENT_TIME = "key", "event_time"
-# What a float32 shows: its shortest decimal form fits in so many digits.
-FLOAT32_DIGITS = 9
 MATRIX_DIMENSIONS = 2
 
 
@@ -73,26 +71,38 @@ def score(rows: Rows, route: Route) -> Answer:
         ValueError: the champion itself gave no number.
     """
     champion = route.champion
+    number = champion.version.version
+    matrix = rows.matrices[number]
     count = len(rows.keys)
-    answer = Answer(rows, np.full(count, champion.version.version, dtype=np.int64), np.empty(count), {}, {}, {})
-    chosen = np.zeros(count, dtype=np.bool_)
-    if route.mode == "canary" and route.challenger_version is not None:
-        chosen = to_challenger(rows.keys, route.salt, route.weight)
-        scores = _try(answer, route, chosen)
-        if scores is None:
-            chosen = np.zeros(count, dtype=np.bool_)
-        else:
-            answer.probabilities[chosen] = scores[chosen]
-            answer.served[chosen] = route.challenger_version
-    rest = ~chosen
-    if rest.any():
-        began = time.perf_counter()
+    answer = Answer(rows, np.full(count, number, dtype=np.int64), np.empty(count), {}, {}, {})
+    chosen = _score_canary(answer, route)
+    began = time.perf_counter()
+    if chosen is None:
+        # Nearly every request, and so without masks and copies.
+        answer.probabilities = found = champion.score(matrix)
+    elif chosen.all():
+        return answer
+    else:
+        rest = ~chosen
         found = np.full(count, np.nan)
-        found[rest] = champion.score(rows.matrices[champion.version.version][rest])
+        found[rest] = champion.score(matrix[rest])
         answer.probabilities[rest] = found[rest]
-        answer.outputs[champion.version.version] = found
-        answer.latency_us[champion.version.version] = _since(began)
+    answer.outputs[number] = found
+    answer.latency_us[number] = _since(began)
     return answer
+
+
+def _score_canary(answer: Answer, route: Route) -> NDArray[np.bool_] | None:
+    """Let the challenger answer its share; which rows it answered, None when none."""
+    if route.mode != "canary" or route.challenger_version is None:
+        return None
+    chosen = to_challenger(answer.rows.keys, route.salt, route.weight)
+    scores = _try(answer, route, chosen)
+    if scores is None:
+        return None
+    answer.probabilities[chosen] = scores[chosen]
+    answer.served[chosen] = route.challenger_version
+    return chosen
 
 
 def score_shadow(answer: Answer, route: Route) -> None:
@@ -115,9 +125,9 @@ def log_record(answer: Answer, route: Route, batch_id: str) -> PredictionBatch:
         weight=route.weight,
         keys=answer.rows.keys,
         event_times=answer.rows.times.tolist(),
-        inputs={name: _nullable(matrix[:, place]) for place, name in enumerate(champion.inputs)},
+        inputs=dict(zip(champion.inputs, map(_shortest, matrix.T.tolist()), strict=True)),
         served=answer.served.tolist(),
-        outputs={str(version): _nullable(column) for version, column in answer.outputs.items()},
+        outputs={str(version): _nullable(column.tolist()) for version, column in answer.outputs.items()},
         errors={str(version): count for version, count in answer.errors.items()},
         latency_us={str(version): spent for version, spent in answer.latency_us.items()},
     )
@@ -146,12 +156,15 @@ def _try(answer: Answer, route: Route, chosen: NDArray[np.bool_]) -> Column | No
 def _whole_matrix(tensors: Mapping[str, Tensor], version: ModelVersion) -> NDArray[np.float32] | None:
     """The one tensor that is the whole matrix, if the request has one."""
     others = [tensor for name, tensor in tensors.items() if name not in (KEY, EVENT_TIME)]
-    if len(others) != 1 or len(others[0].shape) != MATRIX_DIMENSIONS or others[0].name in version.inputs:
+    if len(others) != 1 or len(others[0].shape) != MATRIX_DIMENSIONS:
         return None
-    if others[0].shape[1] != len(version.inputs):
+    inputs = version.inputs
+    if others[0].name in inputs:
+        return None
+    if others[0].shape[1] != len(inputs):
         raise BadRequestError(
-            f"input {others[0].name!r} has {others[0].shape[1]} columns, and the model has {len(version.inputs)} "
-            f"inputs; send them in this order: {', '.join(version.inputs)}"
+            f"input {others[0].name!r} has {others[0].shape[1]} columns, and the model has {len(inputs)} "
+            f"inputs; send them in this order: {', '.join(inputs)}"
         )
     return numbers(others[0]).astype(np.float32)
 
@@ -209,11 +222,14 @@ def _same_rows(count: int, found: Mapping[str, int]) -> None:
             )
 
 
-def _nullable(column: NDArray[np.float32] | Column) -> list[float | None]:
-    """A column for the log: missing values as null, float32 in the digits that tell it apart."""
-    if column.dtype == np.float32:
-        return [None if value != value else float(f"{value:.{FLOAT32_DIGITS}g}") for value in column.tolist()]  # noqa: PLR0124
-    return [None if value != value else value for value in column.tolist()]  # noqa: PLR0124
+def _nullable(column: Iterable[float]) -> list[float | None]:
+    """A column for the log: missing values as null."""
+    return [None if value != value else value for value in column]  # noqa: PLR0124
+
+
+def _shortest(column: Iterable[float]) -> list[float | None]:
+    """As `_nullable`, of what was float32: in the nine digits that tell one from any other."""
+    return [None if value != value else float(f"{value:.9g}") for value in column]  # noqa: PLR0124
 
 
 def _since(began: float) -> int:
