@@ -209,6 +209,16 @@ async def test_a_version_that_fails_to_answer_breaches_its_guardrail(deployer: D
     breached, *_ = await deployer.until("fail", *ended)
     assert isinstance(breached, GuardrailBreached)
     assert (breached.evidence.answers, breached.evidence.errors) == (20, 20)
+    # the log tells each decision with its story
+    shifted, *decided = [envelope for envelope, _, _ in await deployer.facts("fail")][-len(ended) - 1 :]
+    lines = [unit_of(line) for line in deployer.log.read_text().splitlines()]
+    said = {one["event_id"]: one for one in lines if one.get("event") == "step settled"}
+    for envelope in decided:
+        assert envelope.causation_id == str(shifted.id)
+        assert envelope.traceparent is not None
+        told = said[str(envelope.id)]
+        assert (told["causation_id"], told["correlation_id"]) == (envelope.causation_id, shifted.correlation_id)
+        assert told["trace_id"] == envelope.traceparent.split("-")[1]
     await assert_they_replay(deployer, "fail")
 
 

@@ -68,14 +68,17 @@ class EvidenceProcessor:
             under_way = dict(before)
             fresh = [item for place, records in batch.items() for item in records if item.offset >= taken.get(place, 0)]
             outcomes = [(item.topic, self._count(under_way, item)) for item in fresh]
+            settled: list[dict[str, str | None]] = []
             for model, (test, correlation_id) in under_way.items():
                 if test is not before[model][0]:
-                    await _settle(unit, model, test, correlation_id)
+                    settled += await _settle(unit, model, test, correlation_id)
             ends = {partition: records[-1].offset + 1 for partition, records in batch.items()}
             offsets = {partition: end for partition, end in ends.items() if end > taken.get(partition, 0)}
             await save_reader_offsets(unit.connection, READER, offsets)
         for labels in outcomes:
             self._records.labels(*labels).inc()
+        for said in settled:
+            log.info("step settled", **said)
 
     def _count(self, under_way: dict[str, tuple[StepTest, str]], item: ConsumerRecord[bytes, bytes]) -> str:
         try:
@@ -118,13 +121,26 @@ def count(
     return found[0].with_answers(answers, place)
 
 
-async def _settle(unit: UnitOfWork, model: str, test: StepTest, correlation_id: str) -> None:
+async def _settle(unit: UnitOfWork, model: str, test: StepTest, correlation_id: str) -> list[dict[str, str | None]]:
+    """Record what the test decides; returns what the log is to say of it."""
     rollout = await unit.load(Rollout, model)
     allowed = rollout.bake.plan.bake if rollout.bake else rollout.trial.plan.patience if rollout.trial else "1s"
     facts = settle(rollout, test.evidence(), out_of_time=test.out_of_time(seconds(allowed)))
     if not facts:
         await store.save_test(unit.connection, test)
-        return
+        return []
     began = test.settings.began
     cause = Cause(began, correlation_id, await store.traceparent(unit.connection, began))
+    before = len(unit.recorded)
     await record(unit, rollout, facts, cause=cause)
+    return [
+        {
+            "model": model,
+            "fact": fact.fact_type,
+            "event_id": str(event_id),
+            "causation_id": began,
+            "correlation_id": correlation_id,
+            "trace_id": cause.traceparent.split("-")[1] if cause.traceparent else None,
+        }
+        for event_id, fact in unit.recorded[before:]
+    ]
