@@ -103,6 +103,15 @@ def test_a_step_has_its_time_in_event_time() -> None:
     assert not test.out_of_time(3 * 86_400 + 1)
 
 
+def test_the_state_grows_with_the_windows_and_not_with_their_chunks() -> None:
+    test = StepTest.begin(settings())
+    for day, chunk in [(0, 0), (0, 2), *((1, chunk) for chunk in range(200)), (0, 1), (0, 4)]:
+        test = test.with_outcomes(outcomes(2, 1, day=day, chunk=chunk), (OUTCOMES, 0, day * 1000 + chunk))
+    state = json.loads(json.dumps(test.to_dict()))
+    assert state["seen"] == [[START, 0, 2], [START, 4, 4], [START + DAY, 0, 199]]
+    assert StepTest.from_dict(state) == test
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -139,7 +139,7 @@ class StepTest:
             "since": self.since,
             "until": self.until,
             "ranges": [[topic, partition, *bounds] for (topic, partition), bounds in sorted(self.ranges.items())],
-            "seen": sorted(self.seen),
+            "seen": _runs(self.seen),
             "keys": self.keys.to_text(),
         }
 
@@ -155,7 +155,7 @@ class StepTest:
             state["since"],
             state["until"],
             {(topic, partition): (first, last) for topic, partition, first, last in state["ranges"]},
-            frozenset((start, chunk) for start, chunk in state["seen"]),
+            frozenset((start, chunk) for start, *run in state["seen"] for chunk in range(run[0], run[-1] + 1)),
             CountedKeys.from_text(state["keys"]) if "keys" in state else CountedKeys(),
         )
 
@@ -247,6 +247,17 @@ def _losses(batch: OutcomeBatch, version: int) -> NDArray[np.float64]:
         return np.full(len(batch.labels), np.nan)
     scores = np.array([np.nan if output is None else output for output in outputs], dtype=np.float64)
     return np.asarray((scores - np.asarray(batch.labels, dtype=np.float64)) ** 2)
+
+
+def _runs(seen: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """Chunks as runs: a window, its first and its last. The chunks of a large window come one after the other."""
+    runs: list[list[int]] = []
+    for start, chunk in sorted(seen):
+        if runs and runs[-1][0] == start and runs[-1][2] == chunk - 1:
+            runs[-1][2] = chunk
+        else:
+            runs.append([start, chunk, chunk])
+    return runs
 
 
 def _moment(milliseconds: int | None) -> datetime | None:
