@@ -142,7 +142,9 @@ def test_nothing_is_left_running(run: Run) -> None:
 
 
 def _works_on(process: psutil.Process, home: Path) -> bool:
+    """By its environment, or as Kafka's and PostgreSQL's processes by its command line."""
     try:
-        return process.environ().get("PELTON_HOME", "").startswith(str(home))
+        told = [process.environ().get("PELTON_HOME", ""), *process.cmdline()]
     except psutil.Error:
         return False
+    return any(str(home) in one for one in told)

@@ -129,3 +129,8 @@ def test_the_token_is_the_one_that_the_platform_left_in_its_home(tmp_path: Path)
 def test_an_environment_that_cannot_work_says_why(environment: Mapping[str, str], words: str) -> None:
     with pytest.raises(PeltonError, match=words):
         Address.from_environment({"PELTON_TOKEN": "abc"} | dict(environment))
+
+
+def test_an_empty_setting_counts_as_not_set() -> None:
+    found = Address.from_environment({"PELTON_HOME": "", "PELTON_PORT_BASE": "", "PELTON_TOKEN": "abc"})
+    assert (found.home, found.port_base) == (Path(".pelton").resolve(), 8100)

@@ -34,8 +34,8 @@ class Address:
         Raises:
             PeltonError: there is no token, or the port is none.
         """
-        home = Path(environment.get("PELTON_HOME", ".pelton")).resolve()
-        port_base = _port(environment.get("PELTON_PORT_BASE", "8100"))
+        home = Path(environment.get("PELTON_HOME") or ".pelton").resolve()
+        port_base = _port(environment.get("PELTON_PORT_BASE") or "8100")
         host = environment.get("PELTON_HOST", "127.0.0.1")
         token = environment.get("PELTON_TOKEN", "").strip() or _token(home / "secrets" / "cli.token")
         if not token.isascii() or not token.isprintable() or " " in token:
