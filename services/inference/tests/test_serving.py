@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from inference_models import INPUTS, onnx_bytes, shifted, version
-from inference_process import Inference, logged, put
+from inference_process import Inference, logged, put, request
 
 from pelton.contracts.values import ModelVersion
 from pelton.testkit import KafkaInstance, eventually
@@ -111,6 +111,14 @@ async def test_the_protocols_routes_and_errors(inference: Inference) -> None:
     assert (answer.status_code, answer.json()["model_version"]) == (200, "2")
     batch = (await logged(inference.bootstrap, ["pinned"]))["pinned"]
     assert (batch.revision, batch.mode, set(batch.served)) == (0, "champion", {2})
+
+    # A logistic regression has no answer for a missing value; the log says so, and what is left of its rows is a count.
+    body = request("unanswered", 2)
+    body["inputs"][0]["data"][4] = None
+    unanswered = await inference.client.post("/v2/models/late/versions/1/infer", json=body)
+    assert (unanswered.status_code, "late failed" in unanswered.json()["error"]) == (500, True)
+    batch = (await logged(inference.bootstrap, ["unanswered"]))["unanswered"]
+    assert (batch.errors, batch.keys, batch.served, batch.outputs) == ({"1": 2}, [], [], {})
 
     async with httpx.AsyncClient(base_url=inference.url, trust_env=False) as stranger:
         errors = [

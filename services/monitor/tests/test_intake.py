@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
 import pytest
 from aiokafka import ConsumerRecord
 from hypothesis import given, settings
@@ -167,6 +168,15 @@ def test_a_record_that_cannot_be_read_is_counted_and_passed_over(value: bytes | 
     flawed = replace(record(PREDICTIONS, 0, b""), value=value)
     intake.take({PREDICTIONS: [flawed, record(PREDICTIONS, 1, encode(batch("one", [5])))]})
     assert (intake.flawed, intake.rows) == (1, 1)
+
+
+def test_a_record_of_failures_alone_is_no_flaw_and_no_row() -> None:
+    intake = Intake.begin([plan()], {}, {}, {})
+    failed = msgspec.structs.replace(batch("one", []), inputs={}, outputs={}, served=[], errors={"1": 3})
+    intake.take(
+        {PREDICTIONS: [record(PREDICTIONS, 0, encode(failed)), record(PREDICTIONS, 1, encode(batch("two", [5])))]}
+    )
+    assert (intake.flawed, intake.rows) == (0, 1)
 
 
 def test_a_label_event_from_a_far_future_is_counted_and_passed_over() -> None:

@@ -133,6 +133,26 @@ def log_record(answer: Answer, route: Route, batch_id: str) -> PredictionBatch:
     )
 
 
+def failure_record(route: Route, errors: Mapping[int, int], batch_id: str) -> PredictionBatch:
+    """What goes to Kafka of a request that the champion could not answer: how many rows failed, and no row."""
+    return PredictionBatch(
+        id=batch_id,
+        model=route.model,
+        revision=route.revision,
+        mode=route.mode,
+        champion=route.champion.version.version,
+        challenger=route.challenger_version,
+        weight=route.weight,
+        keys=[],
+        event_times=[],
+        inputs={name: [] for name in route.champion.version.inputs},
+        served=[],
+        outputs={},
+        errors={str(version): count for version, count in errors.items()},
+        latency_us={},
+    )
+
+
 def _try(answer: Answer, route: Route, chosen: NDArray[np.bool_]) -> Column | None:
     """The challenger's scores of the chosen rows, NaN elsewhere; None when it failed, which is counted."""
     version = route.challenger_version

@@ -121,6 +121,8 @@ class Intake:
     def _prediction(self, record: ConsumerRecord[bytes, bytes]) -> Located | None:
         try:
             batch = decode_predictions(record.value or b"")
+            if not batch.keys and batch.errors:
+                return None  # only failures, which are the deployer's to count
             if max(batch.event_times, default=0) > record.timestamp + FUTURE_MS:
                 if batch.model in self.watched:
                     self.watched[batch.model].pass_over(PREDICTIONS, record.partition, record.offset)
