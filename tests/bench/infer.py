@@ -188,7 +188,8 @@ def mlserver(
     those cost more than they bring.
     """
     port = ports.free_block(3)
-    settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": port + 1, "metrics_port": port + 2, "debug": False}
+    doors = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2}
+    settings = {"host": "127.0.0.1", **doors, "metrics_dir": str(folder / "metrics"), "debug": False}
     (folder / "settings.json").write_text(json.dumps(settings))
     for model in models:
         own = folder / model.name

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from fastapi import Request
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pelton.eventkit.identity import Actor, InvalidTokenError, Role, TokenVerifier
@@ -147,6 +148,7 @@ class Observation:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._known: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, watched."""
@@ -175,8 +177,19 @@ class Observation:
         finally:
             # The route's pattern, never the path: a path holds names, and each would make a series of its own.
             route = getattr(scope.get("route"), "path", None) or scope.get("pelton_route") or "other"
-            self._metrics.http_requests.labels(route, str(status or 500)).inc()
-            self._metrics.http_seconds.labels(route).observe(time.perf_counter() - began)
+            requests, seconds = self._series(route, status or 500)
+            requests.inc()
+            seconds.observe(time.perf_counter() - began)
+
+    def _series(self, route: str, status: int) -> tuple[Counter, Histogram]:
+        """The series of a route and status: looked up among all of them once."""
+        found = self._known.get((route, status))
+        if found is None:
+            found = self._known[route, status] = (
+                self._metrics.http_requests.labels(route, str(status)),
+                self._metrics.http_seconds.labels(route),
+            )
+        return found
 
 
 def require(role: Role) -> Callable[[Request], Coroutine[Any, Any, Actor]]:

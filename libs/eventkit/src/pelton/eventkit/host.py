@@ -267,6 +267,8 @@ class Service:
             log_config=None,
             access_log=False,
             lifespan="off",
+            proxy_headers=False,
+            server_header=False,
             timeout_graceful_shutdown=15,
         )
         return _Server(config)

@@ -74,9 +74,13 @@ class KafkaPublisher:
         producer = self._producer
         assert producer is not None  # noqa: S101 - start() set it
         lanes: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
+        places: dict[tuple[str, bytes], int] = {}
         for record in records:
-            partitions = sorted(await producer.partitions_for(record.topic))
-            lanes[record.topic, _partition_of(record.key, partitions, partitions)].append(record)
+            name = (record.topic, record.key)
+            if name not in places:
+                partitions = sorted(await producer.partitions_for(record.topic))
+                places[name] = _partition_of(record.key, partitions, partitions)
+            lanes[record.topic, places[name]].append(record)
         try:
             async with asyncio.TaskGroup() as group:
                 for (topic, partition), lane in lanes.items():

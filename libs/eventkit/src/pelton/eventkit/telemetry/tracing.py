@@ -37,9 +37,10 @@ def configure_tracing(service: str) -> None:
 
 def current_traceparent() -> str | None:
     """The present span in W3C form; None outside of any."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
-    return carrier.get("traceparent")
+    present = trace.get_current_span().get_span_context()
+    if not present.is_valid:
+        return None
+    return f"00-{present.trace_id:032x}-{present.span_id:016x}-{present.trace_flags:02x}"
 
 
 def current_trace_id() -> str | None:
