@@ -33,7 +33,7 @@ class Story:
     versions: dict[int, str] = field(default_factory=dict)
     traffic: str = "nobody answers yet"
     training: str = ""
-    drifting: bool = False
+    alerts: dict[str, str] = field(default_factory=dict)
 
     def of(self, kind: type[Fact]) -> list[Told]:
         """The facts of one kind, in the order they came."""
@@ -77,16 +77,19 @@ def _tell(story: Story, fact: Fact) -> str | None:  # noqa: C901, PLR0912 - one 
         case feature.SourceAdvanced():
             story.watermark = max(story.watermark, f"{fact.watermark:%Y-%m-%d}")
         case monitor.DataDriftDetected():
-            story.drifting = True
             last = fact.windows[-1]
+            story.alerts["drift"] = f"{last.window.end:%d %b}"
             names = ", ".join(one.feature for one in sorted(last.features, key=lambda one: -one.effect)[:3])
             return f"[yellow]{last.window.end:%d %b}  drift[/] {last.share:.0%} of the inputs, most of all {names}"
         case monitor.DataDriftResolved():
-            story.drifting = False
+            story.alerts.pop("drift", None)
             return f"[green]{fact.windows[-1].window.end:%d %b}  drift is over[/]"
         case monitor.PerformanceDegraded():
             last_seen = fact.windows[-1]
+            story.alerts["degradation"] = f"{last_seen.window.end:%d %b}"
             return f"[yellow]{last_seen.window.end:%d %b}  degraded[/] Brier {last_seen.evaluation.brier:.4f}"
+        case monitor.PerformanceRecovered():
+            story.alerts.pop("degradation", None)
         case trainer.TrainingRequested():
             story.training = f"since {fact.as_of:%d %b} ({fact.trigger.kind})"
             return f"{fact.as_of:%d %b}  training asked for: {fact.trigger.detail}"
@@ -120,9 +123,11 @@ def _tell(story: Story, fact: Fact) -> str | None:  # noqa: C901, PLR0912 - one 
             story.traffic = f"version {fact.champion.version} answers{other}{share}"
         case registry.ModelPromoted():
             story.champion = fact.version
+            story.alerts.clear()  # they stood against the former one
             return f"[bold green]        version {fact.version} is the champion[/]"
         case registry.ModelRolledBack():
             story.champion = fact.version
+            story.alerts.clear()
             return f"[bold red]        rolled back to version {fact.version}: {fact.reason}[/]"
         case _:
             pass

@@ -25,6 +25,7 @@ LEAD: Final = timedelta(days=2)
 CHUNK_MS: Final = 6 * 3_600_000
 DAY_MS: Final = 24 * 3_600_000
 LONG_POLL: Final = 20.0
+NEWEST_WINDOWS: Final = 4
 ENTITIES: Final = ("origin", "dest", "carrier")
 EVENT_TIMES: Final = {"departures": "departed_at", "landings": "landed_at"}
 UNAVAILABLE: Final = (404, 503)
@@ -45,6 +46,8 @@ class Progress:
     largest_request: int = 0
     answers: dict[str, float] = field(default_factory=dict)
     waiting_for: str = ""
+    windows: set[tuple[int, str]] = field(default_factory=set)
+    last_window: dict[str, Any] = field(default_factory=dict)
 
 
 class World:
@@ -124,6 +127,7 @@ class World:
             self._progress.waiting_for = "the monitor"
             while not await self._monitored(allowed):
                 pass
+            await self._note_windows()
         self._progress.waiting_for = ""
 
     async def _settled(self, until_ms: int) -> bool:
@@ -151,6 +155,12 @@ class World:
             return True
         answer = await self._ask("monitor", "/v1/watermarks", model=MODEL, until=_text(newest), timeout=LONG_POLL)
         return bool(answer.get("reached"))
+
+    async def _note_windows(self) -> None:
+        """Which windows the monitor has closed, for the view alone."""
+        answer = await self._ask("monitor", "/v1/windows", model=MODEL, limit=NEWEST_WINDOWS)
+        self._progress.windows |= {(one["version"], one["start"]) for one in answer["windows"]}
+        self._progress.last_window = next(iter(answer["windows"]), {})
 
     async def _predict(self) -> None:
         """Ask for a prediction of every flight, in chunks of a few hours, each row as of its own departure."""

@@ -18,7 +18,7 @@ STAGES = {"production": "bold green", "staging": "yellow", "archived": "dim", "r
 
 def render(progress: Progress, story: Story, first_ms: int, last_ms: int) -> RenderableType:
     """The whole view."""
-    return Group(_stream(progress, first_ms, last_ms), _models(story), _feed(story))
+    return Group(_stream(progress, first_ms, last_ms), _models(progress, story), _feed(story))
 
 
 def _stream(progress: Progress, first_ms: int, last_ms: int) -> Panel:
@@ -38,7 +38,7 @@ def _stream(progress: Progress, first_ms: int, last_ms: int) -> Panel:
     return Panel(grid, title="flights of 2013 through Kafka", title_align="left")
 
 
-def _models(story: Story) -> Panel:
+def _models(progress: Progress, story: Story) -> Panel:
     versions = Text("  ").join(
         Text(f"v{version} {stage}", style=STAGES.get(stage, "")) for version, stage in sorted(story.versions.items())
     )
@@ -46,8 +46,19 @@ def _models(story: Story) -> Panel:
     grid.add_row("versions", versions)
     grid.add_row("traffic", story.traffic)
     grid.add_row("training", story.training or "-")
-    grid.add_row("drift", Text("open", style="yellow") if story.drifting else Text("none", style="green"))
+    grid.add_row("windows", _windows(progress))
+    alerts = ", ".join(f"{kind} since {day}" for kind, day in story.alerts.items())
+    grid.add_row("alerts", Text(alerts or "none", style="yellow" if alerts else "green"))
     return Panel(grid, title="flight-delay", title_align="left")
+
+
+def _windows(progress: Progress) -> str:
+    last = progress.last_window
+    if not last:
+        return "none closed yet"
+    share = f", {last['share']:.0%} of the inputs drifted" if last["share"] is not None else ""
+    end = f"{datetime.fromisoformat(last['end']):%d %b}"
+    return f"{len(progress.windows)} closed; up to {end} version {last['version']} had {last['rows']:,} rows{share}"
 
 
 def _feed(story: Story) -> Panel:
