@@ -59,7 +59,7 @@ async def test_code_that_was_never_uploaded_is_refused(door: Door) -> None:
         ({"surprise": 1}, "definition.surprise"),
         ({"gates": {"floors": {"brier": 0.1}}}, "definition.gates.floors.brier"),
         ({"training": {"history": "soon", "holdout": "1d"}}, "definition.training.history"),
-        ({"pipeline": {"entry": "a:b", "candidates": [{"c": float("nan")}]}}, "definition"),
+        ({"pipeline": {"entry": "a:b", "candidates": [{"c": float("nan")}]}}, "definition.pipeline.candidates[0]"),
     ],
 )
 async def test_a_definition_that_cannot_work_is_refused_with_its_field(
