@@ -19,33 +19,38 @@ from pelton.objects import Objects
 from pelton.tiles.reader import TileReader
 from pelton.tiles.store import LmdbTileStore
 
-settings = PlatformSettings()
-service = Service("feature", settings, migrations=Path(__file__).parent / "migrations" / "versions")
-objects, watermarks, catalogue = Objects(settings.objects_url), Watermarks(), Catalogue()
-tiles = LmdbTileStore(settings.home / "online")
-offline = OfflineStore(objects, service.units)
-ingestion = Ingestion(catalogue, tiles, offline, service.units, watermarks, service.metrics)
-materializer = Materializer(offline, ingestion, objects)
-door = EventDoor(catalogue, tiles, service.publisher, service.units)
+
+def main() -> None:
+    """Run until told to stop."""
+    settings = PlatformSettings()
+    service = Service("feature", settings, migrations=Path(__file__).parent / "migrations" / "versions")
+    objects, watermarks, catalogue = Objects(settings.objects_url), Watermarks(), Catalogue()
+    tiles = LmdbTileStore(settings.home / "online")
+    offline = OfflineStore(objects, service.units)
+    ingestion = Ingestion(catalogue, tiles, offline, service.units, watermarks, service.metrics)
+    materializer = Materializer(offline, ingestion, objects)
+    door = EventDoor(catalogue, tiles, service.publisher, service.units)
+
+    async def load_catalogue() -> None:
+        """Take up where the last run left: what is registered is read before any event is."""
+        async with service.units.begin() as unit:
+            for view in await store.views(unit.connection):
+                catalogue.add_view(view)
+            for source in await store.sources(unit.connection):
+                catalogue.add_source(source)
+                watermarks.set(source.name, tiles.watermark(source.name))
+        reader.read([data_topic(name) for name in catalogue.validators])
+        catalogue.reader = reader
+
+    reader = service.reads("ingest", ingestion, max_records=4000)
+    service.starts_with(load_catalogue)
+    service.handles(*HANDLERS)
+    service.works(works(service.units, catalogue, materializer, watermarks))
+    service.routes(
+        router(Doors(service.units, catalogue, door, TileReader.over(tiles), watermarks, settings.kafka, utc_now))
+    )
+    service.run()
 
 
-async def load_catalogue() -> None:
-    """Take up where the last run left: what is registered is read before any event is."""
-    async with service.units.begin() as unit:
-        for view in await store.views(unit.connection):
-            catalogue.add_view(view)
-        for source in await store.sources(unit.connection):
-            catalogue.add_source(source)
-            watermarks.set(source.name, tiles.watermark(source.name))
-    reader.read([data_topic(name) for name in catalogue.validators])
-    catalogue.reader = reader
-
-
-reader = service.reads("ingest", ingestion, max_records=4000)
-service.starts_with(load_catalogue)
-service.handles(*HANDLERS)
-service.works(works(service.units, catalogue, materializer, watermarks))
-service.routes(
-    router(Doors(service.units, catalogue, door, TileReader.over(tiles), watermarks, settings.kafka, utc_now))
-)
-service.run()
+if __name__ == "__main__":
+    main()

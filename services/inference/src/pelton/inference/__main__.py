@@ -17,32 +17,36 @@ from pelton.inference.routes import RouteTable
 from pelton.objects import Objects
 from pelton.tiles.reader import TileReader
 
-settings = PlatformSettings()
-service = Service("inference", settings, stateless=True)
-table = RouteTable(Objects(settings.objects_url))
-features = FeatureReader(TileReader(settings.home / "online"))
-predictions = PredictionLog(service.publisher)
+
+def main() -> None:
+    """Run until told to stop."""
+    settings = PlatformSettings()
+    service = Service("inference", settings, stateless=True)
+    table = RouteTable(Objects(settings.objects_url))
+    features = FeatureReader(TileReader(settings.home / "online"))
+    predictions = PredictionLog(service.publisher)
+
+    async def see_route(event: Received[Fact]) -> None:
+        """Pass new routes on to the table."""
+        if isinstance(event.data, TrafficShifted):
+            await table.see(Received(event.envelope, event.data))
+
+    async def see_view(event: Received[Fact]) -> None:
+        """Pass new views on to the reader of features."""
+        if isinstance(event.data, FeatureViewApplied):
+            await features.see(Received(event.envelope, event.data))
+
+    service.needs_topics({PREDICTIONS: 1})
+    service.follows(Tail(settings.kafka, "feature", see_view))
+    service.follows(Tail(settings.kafka, "deployer", see_route))
+    service.ready_when(table.missing)
+    service.fronted_by(lambda app: Front(app, table, features, predictions, service.metrics, service.missing))
+    service.runs(predictions.run)
+    service.closes(predictions.drain)
+    # What is loaded by now lives as long as the process: the collector need not walk it while requests wait.
+    gc.freeze()
+    service.run()
 
 
-async def see_route(event: Received[Fact]) -> None:
-    """Pass new routes on to the table."""
-    if isinstance(event.data, TrafficShifted):
-        await table.see(Received(event.envelope, event.data))
-
-
-async def see_view(event: Received[Fact]) -> None:
-    """Pass new views on to the reader of features."""
-    if isinstance(event.data, FeatureViewApplied):
-        await features.see(Received(event.envelope, event.data))
-
-
-service.needs_topics({PREDICTIONS: 1})
-service.follows(Tail(settings.kafka, "feature", see_view))
-service.follows(Tail(settings.kafka, "deployer", see_route))
-service.ready_when(table.missing)
-service.fronted_by(lambda app: Front(app, table, features, predictions, service.metrics, service.missing))
-service.runs(predictions.run)
-service.closes(predictions.drain)
-# What is loaded by now lives as long as the process: the collector need not walk it while requests wait.
-gc.freeze()
-service.run()
+if __name__ == "__main__":
+    main()
