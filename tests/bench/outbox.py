@@ -30,8 +30,8 @@ from pelton.testkit import KafkaInstance, PostgresInstance, eventually
 
 ROUNDS = 3
 ROUND_SECONDS = 3.0
-RATE = 500
-RATE_SECONDS = 20
+RATES = (100, 500)
+RATE_SECONDS = 15
 BACKLOG = 50_000
 STATE_SQL = """
     INSERT INTO state (key, amount) VALUES ({key}, 1)
@@ -147,8 +147,8 @@ class Consuming:
             self._process.wait()
 
 
-async def publish_steadily(units: Units) -> dict[int, int]:
-    """Commit at the rate, whatever the answers take; returns when each commit was done, in nanoseconds."""
+async def publish_steadily(units: Units, rate: int) -> dict[int, int]:
+    """Commit at a rate, whatever the answers take; returns when each commit was done, in nanoseconds."""
     committed: dict[int, int] = {}
 
     async def commit(number: int) -> None:
@@ -157,23 +157,26 @@ async def publish_steadily(units: Units) -> dict[int, int]:
             await unit.append_to(f"steady/{number}", [Measured(number=number)], expected=0)
         committed[number] = time.time_ns()
 
+    first = rate * 1_000_000
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        for number in range(1, RATE * RATE_SECONDS + 1):
-            await asyncio.sleep(max(0.0, began + number / RATE - time.perf_counter()))
-            group.create_task(commit(number))
+        for number in range(rate * RATE_SECONDS):
+            await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+            group.create_task(commit(first + number))
     return committed
 
 
-async def latency(units: Units, consumer: Consuming, bootstrap: str) -> tuple[list[Row], dict[int, int]]:
+async def latency(units: Units, consumer: Consuming, bootstrap: str) -> tuple[list[Row], dict[int, dict[int, int]]]:
     """Commit to handled, then the relay's and the handler's rates over a backlog."""
     publisher = KafkaPublisher(bootstrap, "bench")
     relay = Relay(dsn_of(units), "bench", publisher, Metrics())
     relaying = asyncio.create_task(relay.run())
     await consumer.ready()
     await eventually(lambda: relay.leading)
-    committed = await publish_steadily(units)
-    await asyncio.sleep(2)
+    committed = {}
+    for rate in RATES:
+        committed[rate] = await publish_steadily(units, rate)
+        await asyncio.sleep(2)
     relaying.cancel()
     await asyncio.gather(relaying, return_exceptions=True)
 
@@ -184,7 +187,8 @@ async def latency(units: Units, consumer: Consuming, bootstrap: str) -> tuple[li
 
     async def published() -> bool:
         async with units.engine.connect() as connection:
-            return (await connection.execute(text("SELECT cursor FROM relay"))).scalar_one() >= BACKLOG + len(committed)
+            cursor = (await connection.execute(text("SELECT cursor FROM relay"))).scalar_one()
+        return cursor >= BACKLOG + sum(map(len, committed.values()))
 
     await eventually(published, timeout=120)
     rate = BACKLOG / (time.perf_counter() - began)
@@ -195,19 +199,20 @@ async def latency(units: Units, consumer: Consuming, bootstrap: str) -> tuple[li
     return [Row.rate(f"relay publishes a backlog of {BACKLOG}, beside a consumer", [rate])], committed
 
 
-def latency_rows(committed: dict[int, int], handled: dict[int, int]) -> list[Row]:
-    """Percentiles over all facts that were published steadily, by quarters for the spread; and the handler's rate."""
-    missing = committed.keys() - handled.keys()
-    if missing:
-        sys.exit(f"{len(missing)} facts of {len(committed)} were not handled within two seconds of the last commit")
-    millis = np.array([(handled[number] - committed[number]) / 1e6 for number in sorted(committed)])
-    quarters = np.array_split(millis, 4)
+def latency_rows(committed: dict[int, dict[int, int]], handled: dict[int, int]) -> list[Row]:
+    """Percentiles over all facts of a rate, by quarters for the spread; and the handler's rate over a backlog."""
     rows = []
-    for percentile in (50, 99):
-        parts = [float(np.percentile(quarter, percentile)) for quarter in quarters]
-        whole = float(np.percentile(millis, percentile))
-        case = f"commit to handled at {RATE}/s for {RATE_SECONDS} s, p{percentile}"
-        rows.append(Row(case, "none", "ms", (min(parts), whole, max(parts))))
+    for rate, at_rate in committed.items():
+        missing = at_rate.keys() - handled.keys()
+        if missing:
+            sys.exit(f"{len(missing)} facts of {len(at_rate)} at {rate}/s were never handled")
+        millis = np.array([(handled[number] - at_rate[number]) / 1e6 for number in sorted(at_rate)])
+        quarters = np.array_split(millis, 4)
+        for percentile in (50, 99):
+            parts = [float(np.percentile(quarter, percentile)) for quarter in quarters]
+            whole = float(np.percentile(millis, percentile))
+            case = f"commit to handled at {rate}/s for {RATE_SECONDS} s, p{percentile}"
+            rows.append(Row(case, "none", "ms", (min(parts), whole, max(parts))))
     backlog = sorted(at for number, at in handled.items() if number < 0)
     # What it did while the relay was done: the last ten seconds.
     alone = [at for at in backlog if at > backlog[-1] - 8e9]
