@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sdk_platform import Platform, client_of
 from sdk_project import write
@@ -86,7 +86,6 @@ def test_what_changed_is_written_and_nothing_else(project: Project, what: str, e
 
 
 @given(changes=st.lists(st.sampled_from(CHANGES), max_size=4), fail_at=st.integers(1, 5), known=st.booleans())
-@settings(deadline=None)
 def test_wherever_it_was_interrupted_applying_again_goes_on_and_then_there_is_nothing_to_do(
     *, project: Project, changes: list[str], fail_at: int, known: bool
 ) -> None:

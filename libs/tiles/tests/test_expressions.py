@@ -145,7 +145,7 @@ def arrays(given_rows: list[dict[str, float | str | None]]) -> dict[str, np.ndar
 
 
 @given(expressions, rows)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_every_expression_means_what_kleene_and_ieee_say(
     expression: Meaning, given_rows: list[dict[str, float | str | None]]
 ) -> None:
@@ -155,7 +155,7 @@ def test_every_expression_means_what_kleene_and_ieee_say(
 
 
 @given(expressions, rows)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_without_nulls_it_is_python(expression: Meaning, given_rows: list[dict[str, float | str | None]]) -> None:
     whole = [row for row in given_rows if None not in row.values()]
     found = Expression.parse(expression.text).evaluate(arrays(whole)) if whole else np.empty(0)
@@ -180,7 +180,6 @@ def as_python(text: str) -> CodeType:
 
 
 @given(expressions)
-@settings(deadline=None)
 def test_fields_are_the_names_it_reads(expression: Meaning) -> None:
     known = {"x", "y", "carrier", "origin"}
     names = {node.id for node in ast.walk(ast.parse(expression.text)) if isinstance(node, ast.Name)}
@@ -240,7 +239,7 @@ WORDS = [
 
 
 @given(st.one_of(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join), st.text(max_size=40)))
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 def test_any_text_is_an_expression_or_its_own_error(text: str) -> None:
     columns = {"x": np.array([1.0, math.nan]), "carrier": np.array(["UA", None], dtype=object)}
     with suppress(ExpressionError):

@@ -53,7 +53,6 @@ def shuffled_batches(draw: st.DrawFn) -> tuple[list[Event], list[list[Event]]]:
 
 
 @given(shuffled_batches())
-@settings(deadline=None)
 def test_any_order_and_any_batches_give_the_same_bytes(drawn: tuple[list[Event], list[list[Event]]]) -> None:
     whole, batches = drawn
     expected = folded(whole)
@@ -65,7 +64,7 @@ def test_any_order_and_any_batches_give_the_same_bytes(drawn: tuple[list[Event],
 
 
 @given(shuffled_batches(), moments)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_online_is_offline_is_the_definition_to_the_bit(
     drawn: tuple[list[Event], list[list[Event]]], asked: list[tuple[str, int]]
 ) -> None:
@@ -86,7 +85,7 @@ def test_online_is_offline_is_the_definition_to_the_bit(
 
 
 @given(events, moments)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_row_does_not_depend_on_the_rows_beside_it(whole: list[Event], asked: list[tuple[str, int]]) -> None:
     tiles = folded(whole)
     keys, at = [key for key, _ in asked], np.array([moment for _, moment in asked], dtype=np.int64)
@@ -190,7 +189,7 @@ def test_a_sum_over_a_window_of_many_full_tiles_does_not_wrap(sign: int) -> None
 
 
 @given(st.lists(st.sampled_from([LARGEST, -LARGEST, 1e-6, -1e-6, 123.456]), min_size=1, max_size=8))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_sums_beyond_63_bits_have_one_form_whatever_the_order(levels: list[float]) -> None:
     rows = 7_000
     exact = sum(rows * round(level * 10**6) for level in levels)

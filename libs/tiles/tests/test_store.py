@@ -100,7 +100,7 @@ def test_offsets_are_kept_by_topic_and_partition(store: LmdbTileStore) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-(2**40), 2**40), st.integers(0, 5)), min_size=1, max_size=5))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_statistics_do_not_depend_on_the_order(batches: list[tuple[int, int]]) -> None:
     found = []
     for order in (batches, batches[::-1]):
@@ -140,7 +140,7 @@ def test_an_entity_may_have_any_name(store: LmdbTileStore, name: str) -> None:
 
 
 @given(st.permutations([0, 3 * HOUR, 10 * DAY, SLACK_MS, SLACK_MS + DAY, SLACK_MS + 25 * HOUR, 40 * DAY, 40 * DAY + 1]))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_what_no_window_reaches_is_dropped_whatever_the_order(order: list[int]) -> None:
     with TemporaryDirectory() as folder:
         store = LmdbTileStore(Path(folder))

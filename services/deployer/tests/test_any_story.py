@@ -120,4 +120,4 @@ class AnyStory(RuleBasedStateMachine):
 
 
 TestAnyStory = AnyStory.TestCase
-TestAnyStory.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestAnyStory.settings = settings(max_examples=60, stateful_step_count=25)

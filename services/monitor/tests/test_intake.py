@@ -101,7 +101,7 @@ def story(predictions: Sequence[Sequence[int]], events: Sequence[tuple[int, int,
     events=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 9 * HOUR), st.booleans()), max_size=20),
     steps=st.lists(st.sampled_from([PREDICTIONS, *LANDINGS, None]), max_size=60),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_whatever_is_lost_is_found_again_and_only_once(
     predictions: list[list[int]], events: list[tuple[int, int, bool]], steps: list[Partition | None]
 ) -> None:

@@ -172,7 +172,7 @@ Landings = list[tuple[int, int, bool]]
     events=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 9 * HOUR), st.booleans()), max_size=30),
     data=st.data(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_interleaving_gives_the_same_evidence(
     predictions: Predictions, events: Landings, data: st.DataObject
 ) -> None:
@@ -211,7 +211,7 @@ def test_every_interleaving_gives_the_same_evidence(
     times=st.lists(st.lists(st.integers(0, 6 * HOUR), min_size=1, max_size=6), min_size=2, max_size=12),
     crash=st.integers(1, 11),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_memory_rebuilt_from_the_low_water_decides_the_same(times: list[list[int]], crash: int) -> None:
     records = located(*(batch(f"p{at}", one) for at, one in enumerate(times)), batch("end", [8 * HOUR]))
     crash = min(crash, len(records) - 1)

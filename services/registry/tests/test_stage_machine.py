@@ -164,4 +164,4 @@ class StageMachine(RuleBasedStateMachine):
 
 
 TestStageMachine = StageMachine.TestCase
-TestStageMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestStageMachine.settings = settings(max_examples=150, stateful_step_count=40)

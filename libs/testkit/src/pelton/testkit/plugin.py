@@ -6,10 +6,17 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pelton.testkit.servers import KafkaInstance, PostgresInstance, ServerInstance
 
 Instance = TypeVar("Instance", bound=ServerInstance)
+
+
+def pytest_configure() -> None:
+    """Let no property fail because the machine was busy: how long an example took says nothing about it."""
+    settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")
