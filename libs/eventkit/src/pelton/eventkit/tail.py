@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,13 +16,27 @@ from pelton.eventkit.failures import is_transient
 log = structlog.get_logger(__name__)
 
 
+F = TypeVar("F", bound=Fact)
+See = Callable[[Received[Fact]], Awaitable[None]]
+
+
+def only(kind: type[F], see: Callable[[Received[F]], Awaitable[None]]) -> See:
+    """Pass on the facts of one kind."""
+
+    async def see_it(event: Received[Fact]) -> None:
+        if isinstance(event.data, kind):
+            await see(Received(event.envelope, event.data))
+
+    return see_it
+
+
 class Tail:
     """Reads every fact of one owner, without a group; `caught_up` is set once all that was there has been seen.
 
     Duplicates are passed over, by position within each partition.
     """
 
-    def __init__(self, bootstrap: str, owner: str, see: Callable[[Received[Fact]], Awaitable[None]]) -> None:
+    def __init__(self, bootstrap: str, owner: str, see: See) -> None:
         self._bootstrap = bootstrap
         self._owner = owner
         self._see = see

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from pelton.contracts.topics import data_topic
 from pelton.eventkit.clock import utc_now
 from pelton.eventkit.host import Service
 from pelton.eventkit.settings import PlatformSettings
-from pelton.feature import store
 from pelton.feature.api import Doors, router
 from pelton.feature.catalogue import Catalogue
 from pelton.feature.events import EventDoor
@@ -31,19 +29,13 @@ def main() -> None:
     materializer = Materializer(offline, ingestion, objects)
     door = EventDoor(catalogue, tiles, service.publisher, service.units)
 
-    async def load_catalogue() -> None:
-        """Take up where the last run left: what is registered is read before any event is."""
-        async with service.units.begin() as unit:
-            for view in await store.views(unit.connection):
-                catalogue.add_view(view)
-            for source in await store.sources(unit.connection):
-                catalogue.add_source(source)
-                watermarks.set(source.name, tiles.watermark(source.name))
-        reader.read([data_topic(name) for name in catalogue.validators])
-        catalogue.reader = reader
+    async def load() -> None:
+        await catalogue.load(service.units, reader)
+        for name in catalogue.validators:
+            watermarks.set(name, tiles.watermark(name))
 
     reader = service.reads("ingest", ingestion, max_records=4000)
-    service.starts_with(load_catalogue)
+    service.starts_with(load)
     service.handles(*HANDLERS)
     service.works(works(service.units, catalogue, materializer, watermarks))
     service.routes(

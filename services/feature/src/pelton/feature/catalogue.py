@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pelton.contracts.definitions import FeatureViewDefinition, SourceDefinition
 from pelton.contracts.topics import data_topic
 from pelton.eventkit.reader import PartitionReader
+from pelton.eventkit.unit import Units
+from pelton.feature import store
 from pelton.feature.validation import EventValidator
 
 
@@ -37,3 +39,13 @@ class Catalogue:
     def view_by_digest(self, digest: str) -> FeatureViewDefinition | None:
         """A version of a view."""
         return next((view for view in self.views if view.digest == digest), None)
+
+    async def load(self, units: Units, reader: PartitionReader) -> None:
+        """Take up where the last run left: what is registered is read before any event is."""
+        async with units.begin() as unit:
+            for view in await store.views(unit.connection):
+                self.add_view(view)
+            for source in await store.sources(unit.connection):
+                self.add_source(source)
+        reader.read([data_topic(name) for name in self.validators])
+        self.reader = reader

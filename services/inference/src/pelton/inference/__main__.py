@@ -3,13 +3,11 @@
 import gc
 
 from pelton.contracts.deployer import TrafficShifted
-from pelton.contracts.fact import Fact
 from pelton.contracts.feature import FeatureViewApplied
 from pelton.contracts.topics import PREDICTIONS
-from pelton.eventkit.envelope import Received
 from pelton.eventkit.host import Service
 from pelton.eventkit.settings import PlatformSettings
-from pelton.eventkit.tail import Tail
+from pelton.eventkit.tail import Tail, only
 from pelton.inference.features import FeatureReader
 from pelton.inference.front import Front
 from pelton.inference.prediction_log import PredictionLog
@@ -26,19 +24,9 @@ def main() -> None:
     features = FeatureReader(TileReader(settings.home / "online"))
     predictions = PredictionLog(service.publisher)
 
-    async def see_route(event: Received[Fact]) -> None:
-        """Pass new routes on to the table."""
-        if isinstance(event.data, TrafficShifted):
-            await table.see(Received(event.envelope, event.data))
-
-    async def see_view(event: Received[Fact]) -> None:
-        """Pass new views on to the reader of features."""
-        if isinstance(event.data, FeatureViewApplied):
-            await features.see(Received(event.envelope, event.data))
-
     service.needs_topics({PREDICTIONS: 1})
-    service.follows(Tail(settings.kafka, "feature", see_view))
-    service.follows(Tail(settings.kafka, "deployer", see_route))
+    service.follows(Tail(settings.kafka, "feature", only(FeatureViewApplied, features.see)))
+    service.follows(Tail(settings.kafka, "deployer", only(TrafficShifted, table.see)))
     service.ready_when(table.missing)
     service.fronted_by(lambda app: Front(app, table, features, predictions, service.metrics, service.missing))
     service.runs(predictions.run)
