@@ -72,6 +72,11 @@ class Assassin(threading.Thread):
         return answer.status_code == httpx.codes.OK
 
 
+def exporting(collector: Collector) -> dict[str, str]:
+    """Export at once: what a killed process had not exported yet is lost."""
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+
+
 @dataclass(frozen=True)
 class Run:
     """The facts of one run to the end of June, who was killed in it, and the traces that the services exported."""
@@ -92,7 +97,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with Collector() as collector:
         done = subprocess.run(
             [sys.executable, "-m", "pelton.cli", "demo", "flights", "--json", "--until", "2013-06-30"],
-            env={**environment, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint},
+            env={**environment, **exporting(collector)},
             capture_output=True,
             text=True,
             timeout=RUN_SECONDS,
@@ -131,7 +136,7 @@ def test_a_trace_leads_from_an_upstream_event_to_the_prediction_and_on_to_the_pr
         {"feature.ingest", f"POST /v2/models/{MODEL}/infer", "trainer.data_drift", "registry.successes"}
         <= run.traces.names[trace]
         for trace in of_promotions
-    ), [sorted(run.traces.names[trace]) for trace in of_promotions]
+    ), "\n".join(str(sorted(run.traces.names[trace])) for trace in of_promotions)
     everybody = set().union(*(run.traces.services[trace] for trace in of_promotions))
     assert everybody >= {"feature", "inference", "monitor", "trainer", "registry", "deployer"}
 

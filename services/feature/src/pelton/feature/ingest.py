@@ -234,8 +234,13 @@ def _event_id(record: ConsumerRecord[bytes, bytes]) -> str:
 
 
 def _traceparents(batch: Mapping[Partition, Records]) -> list[str]:
-    found: list[str] = []
+    """The traces that a batch's records are of, in their order, as many as a span may well link to."""
+    found: dict[bytes, None] = {}
     for records in batch.values():
-        for record in records[:TRACED]:
-            found += [value.decode("latin-1") for name, value in record.headers if name == "traceparent"]
-    return found[:TRACED]
+        for record in records:
+            for name, value in record.headers:
+                if name == "traceparent" and value is not None:
+                    found[value] = None
+            if len(found) >= TRACED:
+                break
+    return [value.decode("latin-1") for value in found][:TRACED]
