@@ -1,5 +1,6 @@
 """The engine of a service's own database, and its migrations."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,12 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from pelton.contracts.canonical import sha256
 
+TRY_EVERY_SECONDS = 0.5
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def lock_key(name: str) -> int:
     """A PostgreSQL advisory lock's number for a name."""
     return int(sha256(name.encode())[7:22], 16)
+
+
+async def wait_for_lock(connection: asyncpg.Connection, key: int) -> None:
+    """Take an advisory lock for as long as the connection lives.
+
+    It is asked for again and again: a statement that waits for it would keep its snapshot, and with it all that vacuum
+    should clear.
+    """
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):  # noqa: ASYNC110
+        await asyncio.sleep(TRY_EVERY_SECONDS)
 
 
 def create_engine(dsn: str, *, pool_size: int = 5) -> AsyncEngine:

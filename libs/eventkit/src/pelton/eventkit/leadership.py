@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pelton.eventkit.database import lock_key
+from pelton.eventkit.database import lock_key, wait_for_lock
 from pelton.eventkit.failures import TransientError, is_transient
 from pelton.eventkit.telemetry.metrics import Metrics
 
@@ -23,7 +23,6 @@ log = structlog.get_logger(__name__)
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
-TRY_EVERY_SECONDS: Final = 0.5
 LOOK_EVERY_SECONDS: Final = 1.0
 ANSWER_WITHIN_SECONDS: Final = 5.0
 # PostgreSQL gives up the connection of a machine that vanished after 25 seconds: later than that machine's process,
@@ -95,9 +94,7 @@ class Leadership:
         gone = asyncio.Event()
         connection.add_termination_listener(lambda *_: gone.set())
         try:
-            # A statement that waits for the lock would keep its snapshot, and with it all that vacuum should clear.
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", self._lock):  # noqa: ASYNC110
-                await asyncio.sleep(TRY_EVERY_SECONDS)
+            await wait_for_lock(connection, self._lock)
             self._term = await connection.fetchval(NEXT_TERM, self._work)
             self._gauge.set(1)
             log.info("leads", work=self._work, term=self._term)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import asyncpg
 import structlog
 
-from pelton.eventkit.database import lock_key
+from pelton.eventkit.database import lock_key, wait_for_lock
 from pelton.eventkit.envelope import Envelope
 from pelton.eventkit.failures import is_transient
 from pelton.eventkit.publisher import Outgoing, Publisher
@@ -26,7 +26,6 @@ from pelton.eventkit.telemetry.metrics import Metrics
 log = structlog.get_logger(__name__)
 
 BATCH = 1000
-TRY_EVERY_SECONDS = 0.5
 LOCK = lock_key("pelton.relay")
 
 NUMBER = """
@@ -107,9 +106,7 @@ class Relay:
     async def _lead(self) -> None:
         connection = await asyncpg.connect(self._dsn, server_settings={"application_name": f"{self._owner}-relay"})
         try:
-            # A statement that waits for the lock would keep its snapshot, and with it all that vacuum should clear.
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):  # noqa: ASYNC110
-                await asyncio.sleep(TRY_EVERY_SECONDS)
+            await wait_for_lock(connection, LOCK)
             await connection.add_listener("pelton_outbox", lambda *_: self._wake.set())
             connection.add_termination_listener(lambda *_: self._wake.set())
             self._lead_as(leading=True)
