@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pelton.eventkit.telemetry.metrics import Metrics
 from pelton.eventkit.telemetry.tracing import current_traceparent
-from pelton.inference.answer import failure_record, log_record, make_rows, score, score_shadow
+from pelton.inference.answer import Answer, Rows, failure_record, log_record, make_rows, score, score_shadow
 from pelton.inference.features import FeatureReader
 from pelton.inference.prediction_log import PredictionLog
 from pelton.inference.protocol import BadRequestError, encode, read_request, response
@@ -90,15 +90,10 @@ class Front:
         request_id = request.id or uuid.uuid4().hex
         try:
             rows = make_rows(request, request_id, route, self._features, round(time.time() * 1000))
+            answer = self._score(rows, route, request_id)
         except TilesError as error:
             raise BadRequestError(f"the online features cannot be read: {error}", 503) from error
-        try:
-            answer = score(rows, route)
-        except Exception as error:
-            # Logged like an answer: a new champion that fails is taken back by what the log says.
-            failed = {route.champion.version.version: len(rows.keys)}
-            self._predictions.add(failure_record(route, failed, request_id), current_traceparent())
-            self._count(route, [], failed)
+        except ValueError as error:
             raise BadRequestError(f"{model} failed: {error}", 500) from error
         probabilities = answer.probabilities
         labels = (probabilities >= route.champion.version.threshold).astype(int).tolist()
@@ -110,6 +105,16 @@ class Front:
         score_shadow(answer, route)
         self._predictions.add(log_record(answer, route, request_id), current_traceparent())
         self._count(route, answer.served.tolist(), answer.errors)
+
+    def _score(self, rows: Rows, route: Route, request_id: str) -> Answer:
+        """Score; a failure is logged like an answer: a new champion that fails is taken back by what the log says."""
+        try:
+            return score(rows, route)
+        except Exception:
+            failed = {route.champion.version.version: len(rows.keys)}
+            self._predictions.add(failure_record(route, failed, request_id), current_traceparent())
+            self._count(route, [], failed)
+            raise
 
     def _count(self, route: Route, served: list[int], errors: dict[int, int]) -> None:
         for version in set(served):
