@@ -147,7 +147,9 @@ def problem_of(response: httpx.Response, status: int, slug: str) -> dict[str, An
     ("header", "words"),
     [
         (None, "there is no token"),
-        ("Basic YTpi", "Authorization: Bearer"),
+        ("Basic YTpi", "malformed"),
+        ("Basic YTo=", "Authorization: Bearer"),
+        ("Basic not base64", "Authorization: Bearer"),
         ("Bearer", "Authorization: Bearer"),
         ("Bearer nonsense", "malformed"),
         (f"Bearer {mint(b'x' * 32, 'eve', Role.ADMIN, datetime.now(UTC), timedelta(1))}", "bad signature"),
@@ -158,6 +160,27 @@ async def test_without_a_valid_token_nobody_gets_in(door: Door, path: str, heade
     response = await door.client.post(path, headers={"authorization": header} if header else {})
     assert words in problem_of(response, 401, "unauthenticated")["detail"]
     assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_a_client_that_only_knows_passwords_gives_its_token_as_one(door: Door) -> None:
+    token = mint(KEY, "ada", Role.ADMIN, datetime.now(UTC), timedelta(1))
+    assert (await door.client.post("/v1/approve", auth=("anybody", token))).json() == "ada"
+
+
+async def test_below_some_paths_bodies_and_errors_are_otherwise() -> None:
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ProblemError(409, "taken", "Taken", scope["path"])
+
+    def dialect(problem: ProblemError) -> bytes:
+        return f"<{problem.status} {problem.detail}>".encode()
+
+    guarded = BodyLimit(inside, LIMIT, {"/files": 10 * LIMIT})
+    app = Observation(guarded, Metrics(), {"/files": dialect})
+    body = b"x" * (LIMIT + 1)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+        assert (await client.post("/files/a", content=body)).content == b"<409 /files/a>"
+        assert (await client.post("/files/a", content=body * 10)).content.startswith(b"<413 ")
+        assert (await client.post("/other", content=body)).json()["type"] == "urn:pelton:problem:body-too-large"
 
 
 async def test_health_is_open_to_all(door: Door) -> None:

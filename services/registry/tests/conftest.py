@@ -21,8 +21,9 @@ from pelton.testkit.servers import PostgresInstance
 
 MIGRATIONS = Path(projections.__file__).parent / "migrations" / "versions"
 
-
-TABLES = "events, inbox, models, runs, versions, stage_changes, approvals, answered"
+TABLES = text(
+    "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +39,8 @@ async def engine(postgres: PostgresInstance) -> AsyncIterator[AsyncEngine]:
 async def units(engine: AsyncEngine) -> Units:
     """An empty registry, with a clock on which every fact is a second after the last."""
     async with engine.begin() as connection:
-        await connection.execute(text(f"TRUNCATE {TABLES}"))
+        tables = (await connection.execute(TABLES)).scalars().all()
+        await connection.execute(text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"))
     start = datetime(2013, 3, 1, tzinfo=UTC)
     ticks = iter(range(1_000_000))
     return Units(engine, "registry", clock=lambda: start + timedelta(seconds=next(ticks)))

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from pelton.contracts.topics import CONTROL_OWNERS, control_topic, dead_letter_topic
 from pelton.eventkit import operations
-from pelton.eventkit.asgi import Authentication, BodyLimit, Observation
+from pelton.eventkit.asgi import Authentication, BodyLimit, Dialect, Observation
 from pelton.eventkit.consumer import ControlConsumer
 from pelton.eventkit.database import create_engine, ensure_database, migrate
 from pelton.eventkit.dispatch import Dispatcher
@@ -72,7 +72,8 @@ class Service:
     """One service: its database, its relay, its consumers and its HTTP door, started and stopped together.
 
     A composition root makes one, hands it handlers, routes, readers and jobs, and calls `run`. A `stateless` one has
-    no database, and so no facts, handlers or jobs of its own.
+    no database, and so no facts, handlers or jobs of its own. `max_bodies` and `dialects` are by the beginning of a
+    path: limits in bytes other than `max_body`, and how problems are written there.
     """
 
     def __init__(
@@ -83,6 +84,8 @@ class Service:
         migrations: Path | None = None,
         stateless: bool = False,
         max_body: int = MAX_BODY,
+        max_bodies: Mapping[str, int] | None = None,
+        dialects: Mapping[str, Dialect] | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -96,6 +99,8 @@ class Service:
         install_problem_handlers(self.app)
         self._migrations = migrations
         self._max_body = max_body
+        self._max_bodies = max_bodies
+        self._dialects = dialects
         self._handlers: list[Handler] = []
         self._parts = Parts()
         self._front: Callable[[ASGIApp], ASGIApp] = lambda app: app
@@ -256,8 +261,8 @@ class Service:
     def _http(self) -> uvicorn.Server:
         app: ASGIApp = self._front(self.app)
         app = Authentication(app, TokenVerifier(load_key(self.settings.key_file)))
-        app = BodyLimit(app, self._max_body)
-        app = Observation(app, self.metrics)
+        app = BodyLimit(app, self._max_body, self._max_bodies)
+        app = Observation(app, self.metrics, self._dialects)
         config = uvicorn.Config(
             app,
             host=self.settings.host,

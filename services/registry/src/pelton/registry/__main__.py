@@ -1,20 +1,48 @@
 """The registry's process."""
 
 from pathlib import Path
+from typing import Final
+
+import asyncpg
+from starlette.types import ASGIApp
 
 from pelton.eventkit.host import Service
 from pelton.eventkit.settings import PlatformSettings
 from pelton.objects import Objects
 from pelton.registry import api
 from pelton.registry.handlers import HANDLERS
+from pelton.registry.mlflow.endpoints import ENDPOINTS
+from pelton.registry.mlflow.front import PREFIXES, Front
+from pelton.registry.mlflow.wire import Backend, dialect
+
+POOL: Final = 8
 
 
 def main() -> None:
     """Run until told to stop."""
     settings = PlatformSettings()
-    service = Service("registry", settings, migrations=Path(__file__).parent / "migrations" / "versions")
+    service = Service(
+        "registry",
+        settings,
+        migrations=Path(__file__).parent / "migrations" / "versions",
+        dialects=dict.fromkeys(PREFIXES, dialect),
+    )
+    objects = Objects(settings.objects_url)
     service.handles(*HANDLERS)
-    service.routes(api.router(service.units, Objects(settings.objects_url)))
+    service.routes(api.router(service.units, objects))
+
+    backends: list[Backend] = []
+
+    async def open_backend() -> None:
+        pool = await asyncpg.create_pool(service.dsn, min_size=1, max_size=POOL)
+        service.closes(pool.close)
+        backends.append(Backend(service.units, pool, objects))
+
+    def front(app: ASGIApp) -> ASGIApp:
+        return Front(app, lambda: backends[0], ENDPOINTS)
+
+    service.starts_with(open_backend)
+    service.fronted_by(front)
     service.run()
 
 

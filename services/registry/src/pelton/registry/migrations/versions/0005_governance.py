@@ -1,0 +1,21 @@
+"""What is read about policies, approvals, aliases, variants and deprecations."""
+
+from alembic import op
+
+revision = "registry_0005"
+down_revision = "registry_0004"
+branch_labels = None
+depends_on = None
+
+STATEMENTS: tuple[str, ...] = ()
+TABLES: tuple[str, ...] = ()
+
+
+def upgrade() -> None:
+    for statement in STATEMENTS:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    for table in TABLES:
+        op.execute(f"DROP TABLE {table}")

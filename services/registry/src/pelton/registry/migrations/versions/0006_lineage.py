@@ -1,0 +1,21 @@
+"""The graph of what was made of what."""
+
+from alembic import op
+
+revision = "registry_0006"
+down_revision = "registry_0005"
+branch_labels = None
+depends_on = None
+
+STATEMENTS: tuple[str, ...] = ()
+TABLES: tuple[str, ...] = ()
+
+
+def upgrade() -> None:
+    for statement in STATEMENTS:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    for table in TABLES:
+        op.execute(f"DROP TABLE {table}")
