@@ -168,7 +168,7 @@ async def test_a_client_that_only_knows_passwords_gives_its_token_as_one(door: D
 
 
 async def test_below_some_paths_bodies_and_errors_are_otherwise() -> None:
-    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
         raise ProblemError(409, "taken", "Taken", scope["path"])
 
     def dialect(problem: ProblemError) -> bytes:
