@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 # Tests are no package (pytest imports them by path); what several of them share are modules beside them.
@@ -35,6 +36,14 @@ async def engine(postgres: PostgresInstance) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
+@pytest.fixture(scope="session")
+async def pool(engine: AsyncEngine) -> AsyncIterator[asyncpg.Pool]:
+    """The driver's own connections to the same database."""
+    dsn = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=8) as pool:
+        yield pool
+
+
 @pytest.fixture
 async def units(engine: AsyncEngine) -> Units:
     """An empty registry, with a clock on which every fact is a second after the last."""
@@ -47,10 +56,10 @@ async def units(engine: AsyncEngine) -> Units:
 
 
 @pytest.fixture
-async def door(units: Units, tmp_path: Path) -> AsyncIterator[Door]:
+async def door(units: Units, pool: asyncpg.Pool, tmp_path: Path) -> AsyncIterator[Door]:
     """The registry behind its authentication and body limit; the code of the models is uploaded."""
     objects = Objects((tmp_path / "objects").as_uri())
     await objects.put(CODE_BYTES)
-    door = Door(units, objects)
+    door = Door(units, objects, pool)
     yield door
     await door.close()

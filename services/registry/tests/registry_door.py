@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 from fastapi import FastAPI
 
@@ -19,6 +20,9 @@ from pelton.eventkit.unit import Units
 from pelton.objects import Objects
 from pelton.registry import api
 from pelton.registry.handlers import HANDLERS
+from pelton.registry.mlflow.endpoints import ENDPOINTS
+from pelton.registry.mlflow.front import Front
+from pelton.registry.mlflow.wire import Backend
 
 KEY = b"k" * 32
 MAX_BODY = 100_000
@@ -43,11 +47,13 @@ def envelope(fact: Fact, position: int, event_id: UUID | None = None) -> Envelop
 
 
 class Door:
-    def __init__(self, units: Units, objects: Objects) -> None:
+    def __init__(self, units: Units, objects: Objects, pool: asyncpg.Pool) -> None:
         app = FastAPI()
         install_problem_handlers(app)
         app.include_router(api.router(units, objects))
-        guarded = BodyLimit(Authentication(app, TokenVerifier(KEY)), MAX_BODY)
+        self.backend = Backend(units, pool, objects)
+        front = Front(app, lambda: self.backend, ENDPOINTS)
+        guarded = BodyLimit(Authentication(front, TokenVerifier(KEY)), MAX_BODY)
         self.units = units
         self._http = httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url="http://registry")
 
@@ -62,10 +68,31 @@ class Door:
         role: Role = Role.ADMIN,
         **options: Any,  # noqa: ANN401 - those of httpx
     ) -> httpx.Response:
-        """A request by somebody; the answer as it came."""
+        """A request by somebody to Pelton's own interface; the answer as it came."""
+        return await self._request(method, f"/v1{path}", who, role, **options)
+
+    async def mlflow(
+        self,
+        method: str,
+        path: str,
+        who: str = "ann",
+        role: Role = Role.CONTRIBUTOR,
+        **options: Any,  # noqa: ANN401 - those of httpx
+    ) -> httpx.Response:
+        """A request by somebody to MLflow's interface, such as `2.0/mlflow/runs/create`; the answer as it came."""
+        return await self._request(method, f"/api/{path}", who, role, **options)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        who: str,
+        role: Role,
+        **options: Any,  # noqa: ANN401 - those of httpx
+    ) -> httpx.Response:
         token = mint(KEY, who, role, datetime.now(UTC), timedelta(hours=1))
         headers = {"authorization": f"Bearer {token}"} | options.pop("headers", {})
-        return await self._http.request(method, f"/v1{path}", headers=headers, **options)
+        return await self._http.request(method, path, headers=headers, **options)
 
     async def get(self, path: str, **params: str | int) -> Any:  # noqa: ANN401
         answer = await self.ask("GET", path, role=Role.VIEWER, params=params)
