@@ -4,35 +4,34 @@ What is put gets its SHA-256 as its name; what is got is checked against it.
 """
 
 import asyncio
+import copy
 import hashlib
-import re
 import tempfile
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from pelton.contracts.values import Digest
+from pelton.objects.drafts import DRAFTS, Draft, Measured, forget_drafts
+from pelton.objects.names import (
+    CorruptObjectError,
+    InvalidDigestError,
+    ObjectNotFoundError,
+    check,
+    compare,
+    path_of,
+)
 
-__all__ = ["CorruptObjectError", "InvalidDigestError", "ObjectNotFoundError", "Objects"]
+__all__ = ["CorruptObjectError", "Draft", "InvalidDigestError", "ObjectNotFoundError", "Objects"]
 
 PIECE: Final = 8 * 1024 * 1024
-_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
-
-
-class ObjectNotFoundError(LookupError):
-    """Nothing has this digest in the store."""
-
-
-class CorruptObjectError(Exception):
-    """What the store gave is not what was put."""
-
-
-class InvalidDigestError(ValueError):
-    """Not a digest: `sha256:` and 64 hexadecimal digits."""
 
 
 class Objects:
@@ -41,6 +40,13 @@ class Objects:
     def __init__(self, url: str) -> None:
         self.url = url
         self._store = _open(url)
+        self._area = ""
+
+    def within(self, area: str) -> "Objects":
+        """An area of the same store with objects of its own: what is deleted there is missed nowhere else."""
+        part = copy.copy(self)
+        part._area = f"{self._area}{area}/"
+        return part
 
     async def put(self, data: bytes | Path) -> Digest:
         """Store bytes, or what a file holds, and give their digest.
@@ -49,14 +55,33 @@ class Objects:
         """
         digest, size = await asyncio.to_thread(_measure, data)
         if await self._stored_size(digest) != size:
-            await obstore.put_async(self._store, _path(digest), data)
+            await obstore.put_async(self._store, self._path(digest), data)
         return digest
 
     def put_sync(self, data: bytes | Path) -> Digest:
         """As `put`, for programs without an event loop."""
         digest, _ = _measure(data)
-        obstore.put(self._store, _path(digest), data)
+        obstore.put(self._store, self._path(digest), data)
         return digest
+
+    @asynccontextmanager
+    async def draft(self, pieces: AsyncIterable[bytes]) -> AsyncIterator[Draft]:
+        """Store what comes a piece at a time, of any length, before its digest is known.
+
+        The draft becomes an object by its `keep`; without that, or when the pieces end in an error, nothing is left.
+        """
+        path = f"{self._area}{DRAFTS}/{uuid.uuid4().hex}"
+        measured = Measured(pieces)
+        await obstore.put_async(self._store, path, measured.passed_on())
+        try:
+            yield Draft(self._store, path, self._path(measured.digest), measured.digest, measured.size)
+        finally:
+            with suppress(FileNotFoundError):  # kept
+                await obstore.delete_async(self._store, path)
+
+    async def forget_drafts(self, before: datetime) -> int:
+        """Delete drafts that a process left behind when it was killed, and that were begun before a time."""
+        return await forget_drafts(self._store, self._area, before)
 
     async def get(self, digest: Digest) -> bytes:
         """The bytes of a digest, all in memory.
@@ -66,23 +91,45 @@ class Objects:
             ObjectNotFoundError: the store does not have it.
             CorruptObjectError: the store's bytes have another digest.
         """
-        path = _path(digest)
+        path = self._path(digest)
         try:
             data = bytes(await (await obstore.get_async(self._store, path)).bytes_async())
         except FileNotFoundError:
             raise self._not_found(digest) from None
-        await asyncio.to_thread(_check, digest, data)
+        await asyncio.to_thread(check, digest, data)
         return data
 
     def get_sync(self, digest: Digest) -> bytes:
         """As `get`, for programs without an event loop."""
-        path = _path(digest)
+        path = self._path(digest)
         try:
             data = bytes(obstore.get(self._store, path).bytes())
         except FileNotFoundError:
             raise self._not_found(digest) from None
-        _check(digest, data)
+        check(digest, data)
         return data
+
+    async def stream(self, digest: Digest, piece: int = PIECE) -> AsyncIterator[bytes]:
+        """The bytes of a digest, about so many at a time.
+
+        The last piece is given only once all of them were found to have the digest: who stops at an error never holds
+        the whole.
+
+        Raises:
+            InvalidDigestError, ObjectNotFoundError, CorruptObjectError: as `get`.
+        """
+        try:
+            result = await obstore.get_async(self._store, self._path(digest))
+        except FileNotFoundError:
+            raise self._not_found(digest) from None
+        found, held = hashlib.sha256(), b""
+        async for view in result.stream(piece):
+            if held:
+                yield held
+            held = bytes(view)
+            await asyncio.to_thread(found.update, held)
+        compare(digest, found.hexdigest())
+        yield held
 
     async def download(self, digest: Digest, path: Path) -> None:
         """Write what a digest names to a file, a piece at a time; the file is there only once it was verified.
@@ -90,17 +137,11 @@ class Objects:
         Raises:
             InvalidDigestError, ObjectNotFoundError, CorruptObjectError: as `get`.
         """
-        try:
-            result = await obstore.get_async(self._store, _path(digest))
-        except FileNotFoundError:
-            raise self._not_found(digest) from None
-        found = hashlib.sha256()
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as folder:
             draft = Path(folder) / "object"
             with draft.open("wb") as file:
-                async for piece in result.stream(PIECE):
-                    await asyncio.to_thread(_take, memoryview(piece), file, found)
-            _compare(digest, found.hexdigest())
+                async for piece in self.stream(digest):
+                    await asyncio.to_thread(file.write, piece)
             draft.replace(path)
 
     async def exists(self, digest: Digest) -> bool:
@@ -118,15 +159,23 @@ class Objects:
             raise self._not_found(digest)
         return size
 
+    async def delete(self, digest: Digest) -> None:
+        """Delete an object; one that is not there is deleted already."""
+        with suppress(FileNotFoundError):
+            await obstore.delete_async(self._store, self._path(digest))
+
     async def digests(self) -> AsyncIterator[Digest]:
         """Every digest in the store, in no particular order."""
-        async for batch in obstore.list(self._store, prefix="sha256"):
+        async for batch in obstore.list(self._store, prefix=f"{self._area}sha256"):
             for meta in batch:
-                yield "sha256:" + "".join(str(meta["path"]).split("/")[1:])
+                yield "sha256:" + "".join(str(meta["path"]).split("/")[-2:])
+
+    def _path(self, digest: Digest) -> str:
+        return self._area + path_of(digest)
 
     async def _stored_size(self, digest: Digest) -> int | None:
         try:
-            return int((await obstore.head_async(self._store, _path(digest)))["size"])
+            return int((await obstore.head_async(self._store, self._path(digest)))["size"])
         except FileNotFoundError:
             return None
 
@@ -152,27 +201,3 @@ def _measure(data: bytes | Path) -> tuple[Digest, int]:
         return f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)
     with data.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}", file.tell()
-
-
-def _path(digest: Digest) -> str:
-    match = _DIGEST.fullmatch(digest)
-    if match is None:
-        raise InvalidDigestError(f"{digest[:100]!r} is no digest; one is `sha256:` and 64 hexadecimal digits")
-    return f"sha256/{match[1][:2]}/{match[1][2:]}"
-
-
-def _take(piece: memoryview, file: BinaryIO, digest: "hashlib._Hash") -> None:
-    file.write(piece)
-    digest.update(piece)
-
-
-def _check(digest: Digest, data: bytes) -> None:
-    _compare(digest, hashlib.sha256(data).hexdigest())
-
-
-def _compare(digest: Digest, found: str) -> None:
-    if digest != f"sha256:{found}":
-        raise CorruptObjectError(
-            f"the object {digest} was changed in the store: its bytes now have the digest sha256:{found}; "
-            "restore it from a backup, or make it again and put it"
-        )
