@@ -1,16 +1,17 @@
 """The processes that benchmarks start and watch; each ends with the benchmark, however that ends."""
 
-import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-import httpx
 import psutil
 
 from pelton.cli.supervisor.part import Part
 from pelton.local import Command
-from pelton.local.process import leashed
+
+PEERS: Final = Path(__file__).parent.parent / "peers"
+"""What each peer's environment holds, one file of requirements a peer."""
 
 
 @dataclass(frozen=True)
@@ -35,31 +36,6 @@ class PlatformPart:
 
     def ready(self) -> bool:
         return self.part.missing() is None
-
-
-@dataclass(frozen=True)
-class Program:
-    """A peer's program, for `pelton.local.start`; it is ready once all of `ready_urls` answer 200."""
-
-    name: str
-    ports: Sequence[int]
-    argv: Sequence[str | Path]
-    env: Mapping[str, str]
-    ready_urls: Sequence[str]
-
-    def prepare(self) -> None:
-        """What it needs, its benchmark has made."""
-
-    def command(self) -> Command:
-        return leashed(self.argv, self.env, stop_signal=signal.SIGTERM, orphan_signal=signal.SIGKILL)
-
-    def ready(self) -> bool:
-        try:
-            return all(
-                httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK for url in self.ready_urls
-            )
-        except httpx.HTTPError:
-            return False
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:

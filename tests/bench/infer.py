@@ -18,9 +18,8 @@ import joblib
 import numpy as np
 import uvloop
 from _load import CONNECTIONS, Measured, Target, measure
-from _peers import Peer
 from _results import Row, save
-from _servers import PlatformPart, Program, cpu_seconds
+from _servers import PEERS, PlatformPart, cpu_seconds
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -35,6 +34,7 @@ from pelton.eventkit.publisher import KafkaPublisher, Outgoing
 from pelton.local import ports
 from pelton.objects import Objects
 from pelton.testkit import eventually
+from pelton.testkit.peers import Peer, Program
 from pelton.trainer.export import to_onnx
 
 ROUNDS = 3
@@ -239,12 +239,12 @@ def _around(values: tuple[list[float], list[float]]) -> tuple[list[float], str, 
 
 async def main() -> None:
     """Both servers up at once, asked in turns."""
-    peer = Peer("mlserver")
+    peer = Peer(PEERS / "mlserver.txt")
     installed = peer.versions()
     if installed["scikit-learn"] != version("scikit-learn"):
         sys.exit(
             f"the peer has scikit-learn {installed['scikit-learn']} and the project {version('scikit-learn')}, so that "
-            "they cannot score the same fitted model: set it in tests/bench/peers/mlserver/requirements.txt"
+            "they cannot score the same fitted model: set it in tests/peers/mlserver.txt"
         )
     rows = np.random.default_rng(2).normal(size=(ROWS, COLUMNS)).astype(np.float32)
     models = fit(rows)
