@@ -45,7 +45,7 @@ class Objects:
     def within(self, area: str) -> "Objects":
         """An area of the same store with objects of its own: what is deleted there is missed nowhere else."""
         part = copy.copy(self)
-        part._area = f"{self._area}{area}/"
+        part._area = f"{self._area}{area}/"  # noqa: SLF001 - one of its own kind
         return part
 
     async def put(self, data: bytes | Path) -> Digest:
