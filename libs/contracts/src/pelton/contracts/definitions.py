@@ -29,6 +29,10 @@ def _not_too_long(duration: str) -> str:
     return duration
 
 
+def _twice(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)
+
+
 Duration = Annotated[
     str, StringConstraints(pattern=r"^[1-9][0-9]*(s|m|h|d)$", max_length=12), AfterValidator(_not_too_long)
 ]
@@ -188,6 +192,37 @@ class TrainingDefinition(Definition):
     min_rows: Annotated[int, Field(ge=10)] = 1000
 
 
+class EvaluationDefinition(Definition):
+    """By which attributes a challenger's held-out rows are looked at in groups, beside the whole of them.
+
+    An attribute is an input of the model or another field of the events of its `source`: the dataset then carries it
+    for the evaluation alone, and the model never sees it. Each attribute gives scores by group; each of `fairness`
+    also the differences between its groups. A group of fewer than `min_group_rows` rows is counted and not scored.
+    """
+
+    segments: tuple[FieldName, ...] = ()
+    fairness: tuple[FieldName, ...] = ()
+    min_group_rows: Annotated[int, Field(ge=2)] = 100
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Every attribute once."""
+        return tuple(dict.fromkeys((*self.segments, *self.fairness)))
+
+    @model_validator(mode="after")
+    def _attributes_are_columns(self) -> "EvaluationDefinition":
+        for where, names in (("segments", self.segments), ("fairness", self.fairness)):
+            twice = _twice(names)
+            if twice:
+                raise ValueError(f"{where} names {', '.join(twice)} twice")
+            reserved = sorted(set(RESERVED) & set(names))
+            if reserved:
+                raise ValueError(
+                    f"{where} cannot name {', '.join(reserved)}: that is a column of every dataset and no attribute"
+                )
+        return self
+
+
 class TriggerDefinition(Definition):
     """When to train. `first_after` is the history that must have arrived before the first champion is trained.
 
@@ -206,12 +241,54 @@ class TriggerDefinition(Definition):
     budget_period: Duration
 
 
-class GateDefinition(Definition):
+class ChampionTest(Definition):
+    """No worse than the champion, shown by a one-sided test at level `alpha` on the losses of the same rows.
+
+    Passed where the mean loss is significantly less than `margin` higher than the champion's; a margin of zero asks
+    for a significantly better version.
+    """
+
+    alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    margin: Annotated[float, Field(ge=0)] = 0.0
+
+
+class LatencyLimit(Definition):
+    """The longest that single rows may take on the machine that evaluates, in milliseconds."""
+
+    p50_ms: Annotated[float, Field(gt=0)] | None = None
+    p99_ms: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> "LatencyLimit":
+        if self.p50_ms is None and self.p99_ms is None:
+            raise ValueError("a latency limit needs `p50_ms`, `p99_ms` or both")
+        return self
+
+
+class EvidenceGates(Definition):
+    """Gates on what was measured beside the metrics; each left out where nothing is asked for.
+
+    `fairness` are the highest allowed measures by sensitive attribute, such as
+    `{"carrier": {"demographic_parity_difference": 0.1}}`; of a measure named `…_ratio` it is the lowest.
+    `compatible_inputs` lets no input in that callers of the champion do not send, `safe_formats` no file that runs
+    code when it is loaded.
+    """
+
+    champion_test: ChampionTest | None = Field(default=None, exclude_if=lambda asked: asked is None)
+    fairness: dict[FieldName, dict[str, Annotated[float, Field(ge=0)]]] = Field(
+        default_factory=dict, exclude_if=lambda asked: not asked
+    )
+    latency: LatencyLimit | None = Field(default=None, exclude_if=lambda asked: asked is None)
+    compatible_inputs: bool = Field(default=False, exclude_if=lambda asked: not asked)
+    safe_formats: bool = Field(default=False, exclude_if=lambda asked: not asked)
+
+
+class GateDefinition(EvidenceGates):
     """What a version must pass before it may be staged.
 
     `floors` are the lowest allowed values of a metric (`auc`, `accuracy`), `ceilings` the highest (`brier`).
     `champion_margin` is how much higher than the champion's its Brier score may be, on the same held-out rows; below
-    zero, how much lower it must be.
+    zero, how much lower it must be. `champion_test` asks for proof of it.
     """
 
     floors: dict[str, Fraction] = Field(default_factory=dict)
@@ -219,11 +296,38 @@ class GateDefinition(Definition):
     champion_margin: Annotated[float, Field(gt=-1, lt=1)] | None = None
 
 
-class ApprovalDefinition(Definition):
-    """Who lets a version into production: the policy itself, or a person with the role."""
+class StageGates(EvidenceGates):
+    """What a version of any model must show before it may enter a stage: metrics of its run, or of its evidence."""
+
+    floors: dict[str, float] = Field(default_factory=dict)
+    ceilings: dict[str, float] = Field(default_factory=dict)
+
+
+class Approvers(Definition):
+    """Who must agree: so many different persons with the role, of the team where one is named.
+
+    A request that was not decided after `expires` is void.
+    """
+
+    count: Annotated[int, Field(ge=1, le=20)] = Field(default=1, exclude_if=lambda asked: asked == 1)
+    role: Literal["approver", "admin"] = "approver"
+    team: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        default=None, exclude_if=lambda asked: asked is None
+    )
+    expires: Duration | None = Field(default=None, exclude_if=lambda asked: asked is None)
+
+
+class ApprovalDefinition(Approvers):
+    """Who lets a version into production: the policy itself, or persons."""
 
     mode: Literal["automatic", "person"] = "automatic"
-    role: Literal["approver", "admin"] = "approver"
+
+
+class StagePolicy(Definition):
+    """What a version of a model needs to enter one stage; without `approvals`, the gates alone decide."""
+
+    gates: StageGates = StageGates()
+    approvals: Approvers | None = None
 
 
 class RolloutDefinition(Definition):
@@ -296,6 +400,10 @@ class ModelDefinition(Definition):
     threshold: Fraction = 0.5
     pipeline: PipelineDefinition
     training: TrainingDefinition
+    # Left out where nothing is asked for: the digests of definitions made before it existed stay what they are.
+    evaluation: EvaluationDefinition = Field(
+        default=EvaluationDefinition(), exclude_if=lambda asked: asked == EvaluationDefinition()
+    )
     triggers: TriggerDefinition
     gates: GateDefinition = GateDefinition()
     approval: ApprovalDefinition = ApprovalDefinition()
@@ -307,6 +415,11 @@ class ModelDefinition(Definition):
     def digest(self) -> Digest:
         """The version of this definition."""
         return digest(self)
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """What a dataset has besides the inputs and the label: attributes of the evaluation that are no inputs."""
+        return tuple(name for name in self.evaluation.attributes if name not in self.inputs.names)
 
     @model_validator(mode="after")
     def _rows_are_left_to_train_on(self) -> "ModelDefinition":
@@ -322,7 +435,3 @@ class ModelDefinition(Definition):
                 f"longer than training.holdout ({self.training.holdout})"
             )
         return self
-
-
-def _twice(names: Iterable[str]) -> list[str]:
-    return sorted(name for name, count in Counter(names).items() if count > 1)

@@ -1,15 +1,25 @@
 """Facts of the registry: what exists, what it is allowed to do, and who said so."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from pelton.contracts.definitions import ModelDefinition
+from pelton.contracts.definitions import ModelDefinition, StagePolicy
+from pelton.contracts.evidence import Evidence
 from pelton.contracts.fact import Fact, Value
 from pelton.contracts.values import Artifact, Digest, Environment, ModelVersion, Name, Stage
 
 
-class ModelRegistered(Fact, owner="registry"):
+def _still(payload: dict[str, Any]) -> dict[str, Any]:
+    """What was said in the first version is said so in the second.
+
+    The second can say more than readers of the first could read: a definition's parts take no unknown field, and
+    details were never missing.
+    """
+    return payload
+
+
+class ModelRegistered(Fact, owner="registry", version=2, upcasters={1: _still}):
     """A model was declared, or declared anew with a different definition or different code."""
 
     model: str
@@ -65,29 +75,37 @@ class ModelVersionRejected(Fact, owner="registry"):
     gates: tuple[Gate, ...]
 
 
-class ModelStageChanged(Fact, owner="registry"):
-    """A version moved to another stage."""
+class ModelStageChanged(Fact, owner="registry", version=2, upcasters={1: _still}):
+    """A version moved to another stage; `details` are those of a version that Pelton trained and can serve."""
 
     model: str
     version: int
     from_stage: Stage
     to_stage: Stage
     reason: str
-    details: ModelVersion
+    details: ModelVersion | None
 
 
 class ApprovalRequested(Fact, owner="registry"):
-    """A person must decide; the request binds the digest of the artifact."""
+    """So many persons with the role, of the team where one is named, must decide before `expires_at`.
+
+    The request binds the digest of the artifact.
+    """
 
     model: str
     version: int
     artifact: Digest
     role: str
     requested_by: str
+    to_stage: Stage = "production"
+    reason: str = ""
+    count: int = 1
+    team: str | None = None
+    expires_at: AwareDatetime | None = None
 
 
 class ApprovalGranted(Fact, owner="registry"):
-    """A person, or the policy, let the version into production."""
+    """A person, or the policy, agreed that the version moves on; it does when nobody of those needed remains."""
 
     model: str
     version: int
@@ -95,10 +113,11 @@ class ApprovalGranted(Fact, owner="registry"):
     by: str
     mode: Literal["automatic", "person"]
     reason: str
+    remaining: int = 0
 
 
 class ApprovalDenied(Fact, owner="registry"):
-    """A person kept the version out of production."""
+    """A person kept the version out of the stage that it was requested for."""
 
     model: str
     version: int
@@ -107,23 +126,217 @@ class ApprovalDenied(Fact, owner="registry"):
     reason: str
 
 
-class ModelPromoted(Fact, owner="registry"):
-    """A version is the champion from here on."""
+class ModelPromoted(Fact, owner="registry", version=2, upcasters={1: _still}):
+    """A version is the champion from here on; `details` are those of a version that Pelton trained and can serve."""
 
     model: str
     version: int
     previous: int | None
-    details: ModelVersion
+    details: ModelVersion | None
 
 
-class ModelRolledBack(Fact, owner="registry"):
-    """The former champion is the champion again."""
+class ModelRolledBack(Fact, owner="registry", version=2, upcasters={1: _still}):
+    """The former champion is the champion again; `details` are those of a version that Pelton trained and can serve."""
 
     model: str
     from_version: int
     version: int
     reason: str
-    details: ModelVersion
+    details: ModelVersion | None
+
+
+class ApprovalWithdrawn(Fact, owner="registry"):
+    """Who requested takes the request back."""
+
+    model: str
+    version: int
+    by: str
+    reason: str
+
+
+class ApprovalExpired(Fact, owner="registry"):
+    """Nobody decided in time: the request is void."""
+
+    model: str
+    version: int
+    expired_at: AwareDatetime
+
+
+class ApprovalCommented(Fact, owner="registry"):
+    """Somebody said something about a request that waits."""
+
+    model: str
+    version: int
+    by: str
+    text: str
+
+
+class RegisteredModelCreated(Fact, owner="registry"):
+    """A model has a name in the catalogue; its versions are logged by whoever trains it."""
+
+    model: str
+    description: str = ""
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class RegisteredModelRenamed(Fact, owner="registry"):
+    """A model goes by the name `to` from here on; facts before this one call it `model`."""
+
+    model: str
+    to: str
+
+
+class RegisteredModelDeleted(Fact, owner="registry"):
+    """A model and its versions are in the catalogue no longer; the name is free."""
+
+    model: str
+    reason: str = ""
+
+
+class ModelDescribed(Fact, owner="registry"):
+    """A model, or one version of it, has another description."""
+
+    model: str
+    version: int | None = None
+    description: str
+
+
+class ModelTagged(Fact, owner="registry"):
+    """A tag of a model, or of one version of it, has this value; without one it is gone."""
+
+    model: str
+    version: int | None = None
+    name: str
+    value: str | None
+
+
+class LoggedRun(Value):
+    """What the run that made a version had on record when the version was made: gates read it."""
+
+    run_id: str
+    parameters: dict[str, str] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    commit: str | None = None
+
+
+class ModelVersionLogged(Fact, owner="registry"):
+    """Somebody's program made a version of a model.
+
+    `artifact` is what lies at `source`, by content, where Pelton keeps it; `inputs` are the columns of its signature,
+    where it has one; `unsafe_files` run code when they are loaded.
+    """
+
+    model: str
+    version: int
+    source: str
+    run: LoggedRun | None = None
+    run_link: str = ""
+    logged_model_id: str | None = None
+    artifact: Artifact | None = None
+    inputs: tuple[str, ...] | None = None
+    unsafe_files: tuple[str, ...] = ()
+    description: str = ""
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class ModelVersionChanged(Fact, owner="registry"):
+    """What lies at a version's source is no longer what was logged: whatever was approved or requested is void."""
+
+    model: str
+    version: int
+    artifact: Artifact | None
+    inputs: tuple[str, ...] | None = None
+    unsafe_files: tuple[str, ...] = ()
+
+
+class ModelVersionDeleted(Fact, owner="registry"):
+    """A version is in the catalogue no longer; its number is not given again."""
+
+    model: str
+    version: int
+    reason: str = ""
+
+
+class ModelAliasSet(Fact, owner="registry"):
+    """An alias of a model names this version; without one it is gone."""
+
+    model: str
+    alias: str
+    version: int | None
+
+
+class ModelRetired(Fact, owner="registry"):
+    """The champion left production and none took its place; `successor` stood in production beside it."""
+
+    model: str
+    version: int
+    successor: int | None
+
+
+class ModelPolicySet(Fact, owner="registry"):
+    """What a version needs to enter a stage, from here on; without a policy, what the model's definition says."""
+
+    model: str
+    stage: Stage
+    policy: StagePolicy | None
+    reason: str
+
+
+class EvidenceRecorded(Fact, owner="registry"):
+    """Somebody measured a version and answers for it: gates read it. It replaces what was recorded before."""
+
+    model: str
+    version: int
+    evidence: Evidence
+    by: str
+
+
+class Variant(Value):
+    """One arm of an A/B test, the version that answers in it, and its share of the keys."""
+
+    name: Name
+    version: int
+    weight: Annotated[float, Field(gt=0, le=1)]
+
+
+class VariantsConfigured(Fact, owner="registry"):
+    """Requests are answered by several versions, each by a share of the keys: the values of the field `key`.
+
+    Weights add up to one. The same key under the same `salt` gets the same variant. `details` are those of the
+    versions that Pelton can serve, in the order of the variants; with any missing, none is served so.
+    """
+
+    model: str
+    variants: tuple[Variant, ...]
+    key: str
+    salt: str
+    reason: str
+    details: tuple[ModelVersion, ...] = ()
+
+
+class VariantsEnded(Fact, owner="registry"):
+    """The champion answers every request again."""
+
+    model: str
+    reason: str
+
+
+class ModelDeprecated(Fact, owner="registry"):
+    """A model, or one version of it, is to be left by `sunset`, for the version `successor` where one is named."""
+
+    model: str
+    version: int | None
+    sunset: AwareDatetime | None
+    reason: str
+    successor: int | None = None
+
+
+class DeprecationWithdrawn(Fact, owner="registry"):
+    """A model, or one version of it, is not deprecated any more."""
+
+    model: str
+    version: int | None
+    reason: str
 
 
 RoleName = Literal["viewer", "contributor", "approver", "admin"]

@@ -26,6 +26,8 @@ async def on_model_registered(event: Received[ModelRegistered], unit: UnitOfWork
 async def on_model_stage_changed(event: Received[ModelStageChanged], unit: UnitOfWork) -> None:
     """Begin the rollout of a version that arrived in staging; end that of one that was taken out."""
     fact = event.data
+    if fact.details is None:
+        return
     rollout = await unit.load(Rollout, fact.model)
     if fact.to_stage == "staging":
         plan = await store.plan(unit.connection, fact.model)
@@ -46,6 +48,8 @@ async def on_approval_denied(event: Received[ApprovalDenied], unit: UnitOfWork) 
 @subscribe(ModelPromoted, id="deployer.promotions")
 async def on_model_promoted(event: Received[ModelPromoted], unit: UnitOfWork) -> None:
     """Let the new champion answer."""
+    if event.data.details is None:
+        return
     rollout = await unit.load(Rollout, event.data.model)
     await record(unit, rollout, promoted(rollout, event.data.details))
 
@@ -53,6 +57,8 @@ async def on_model_promoted(event: Received[ModelPromoted], unit: UnitOfWork) ->
 @subscribe(ModelRolledBack, id="deployer.rollbacks")
 async def on_model_rolled_back(event: Received[ModelRolledBack], unit: UnitOfWork) -> None:
     """Let the former champion answer again."""
+    if event.data.details is None:
+        return
     rollout = await unit.load(Rollout, event.data.model)
     await record(unit, rollout, rolled_back(rollout, event.data.details))
 

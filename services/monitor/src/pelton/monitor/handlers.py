@@ -28,13 +28,15 @@ async def on_source_registered(event: Received[SourceRegistered], unit: UnitOfWo
 @subscribe(ModelPromoted, id="monitor.promotions")
 async def on_model_promoted(event: Received[ModelPromoted], unit: UnitOfWork) -> None:
     """Let the champion's reference be pinned."""
-    await _pin(unit, event.data.details)
+    if event.data.details is not None:
+        await _pin(unit, event.data.details)
 
 
 @subscribe(ModelRolledBack, id="monitor.rollbacks")
 async def on_model_rolled_back(event: Received[ModelRolledBack], unit: UnitOfWork) -> None:
     """Use the reference that the former champion has, or let one be pinned."""
-    await _pin(unit, event.data.details)
+    if event.data.details is not None:
+        await _pin(unit, event.data.details)
 
 
 async def _pin(unit: UnitOfWork, details: ModelVersion) -> None:

@@ -34,19 +34,21 @@ async def on_model_registered(event: Received[ModelRegistered], unit: UnitOfWork
 @subscribe(ModelPromoted, id="trainer.champion_promoted")
 async def on_model_promoted(event: Received[ModelPromoted], unit: UnitOfWork) -> None:
     """Keep the champion: later challengers are evaluated beside it."""
-    await store.set_champion(unit.connection, event.data.details)
+    if event.data.details is not None:
+        await store.set_champion(unit.connection, event.data.details)
 
 
 @subscribe(ModelRolledBack, id="trainer.champion_rolled_back")
 async def on_model_rolled_back(event: Received[ModelRolledBack], unit: UnitOfWork) -> None:
     """Keep the champion that came back."""
-    await store.set_champion(unit.connection, event.data.details)
+    if event.data.details is not None:
+        await store.set_champion(unit.connection, event.data.details)
 
 
 @subscribe(ModelStageChanged, id="trainer.version_archived")
 async def on_model_stage_changed(event: Received[ModelStageChanged], unit: UnitOfWork) -> None:
     """Keep which version was archived: a first champion that was refused is tried again."""
-    if event.data.to_stage == "archived":
+    if event.data.to_stage == "archived" and event.data.details is not None:
         await store.set_archived(unit.connection, event.data.details)
 
 

@@ -37,7 +37,8 @@ def moment(data: Data) -> str | None:
 
 def _promoted(data: Data) -> list[str]:
     previous = f", in place of version {data['previous']}" if data.get("previous") else ", the first"
-    return [f"version {data['version']} is the champion{previous}", _scores("held-out", data["details"]["evaluation"])]
+    scores = [_scores("held-out", data["details"]["evaluation"])] if data["details"] else []
+    return [f"version {data['version']} is the champion{previous}", *scores]
 
 
 def _rolled_back(data: Data) -> list[str]:

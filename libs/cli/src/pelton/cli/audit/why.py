@@ -84,10 +84,10 @@ def _event_id(client: Client, what: str) -> str:
 def _in_production(client: Client, model: str) -> str:
     """The newest fact that made a version of the model the champion."""
     newest: Node | None = None
-    for kind in (ModelPromoted, ModelRolledBack):
+    for kind in (*ModelPromoted.fact_types, *ModelRolledBack.fact_types):
         after = None
         while True:
-            page = client.get("audit", "/v1/facts", type=kind.fact_type, order="newest", after=after)
+            page = client.get("audit", "/v1/facts", type=kind, order="newest", after=after)
             found = next((one for one in page["facts"] if one["data"]["model"] == model), None)
             after = page["next"]
             if found is not None or after is None:
