@@ -19,6 +19,7 @@ from pelton.eventkit.problems import install_problem_handlers
 from pelton.eventkit.unit import Units
 from pelton.objects import Objects
 from pelton.registry import api
+from pelton.registry.access.control import AccessControl
 from pelton.registry.handlers import HANDLERS
 from pelton.registry.mlflow.endpoints import ENDPOINTS
 from pelton.registry.mlflow.front import Front
@@ -49,9 +50,10 @@ def envelope(fact: Fact, position: int, event_id: UUID | None = None) -> Envelop
 class Door:
     def __init__(self, units: Units, objects: Objects, pool: asyncpg.Pool) -> None:
         app = FastAPI()
+        access = AccessControl(units.engine)
         install_problem_handlers(app)
-        app.include_router(api.router(units, objects))
-        self.backend = Backend(units, pool, objects)
+        app.include_router(api.router(units, objects, access))
+        self.backend = Backend(units, pool, objects, access)
         front = Front(app, lambda: self.backend, ENDPOINTS)
         guarded = BodyLimit(Authentication(front, TokenVerifier(KEY)), MAX_BODY)
         self.units = units

@@ -1,5 +1,6 @@
 """The registry's process."""
 
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from pelton.eventkit.host import Service
 from pelton.eventkit.settings import PlatformSettings
 from pelton.objects import Objects
 from pelton.registry import api
+from pelton.registry.access.control import AccessControl
 from pelton.registry.handlers import HANDLERS
 from pelton.registry.mlflow.endpoints import ENDPOINTS
 from pelton.registry.mlflow.front import PREFIXES, Front
@@ -29,14 +31,16 @@ def main() -> None:
     )
     objects = Objects(settings.objects_url)
     service.handles(*HANDLERS)
-    service.routes(api.router(service.units, objects))
+    access = AccessControl(service.engine)
+    service.runs(partial(access.follow, service.dsn))
+    service.routes(api.router(service.units, objects, access))
 
     backends: list[Backend] = []
 
     async def open_backend() -> None:
         pool = await asyncpg.create_pool(service.dsn, min_size=1, max_size=POOL)
         service.closes(pool.close)
-        backends.append(Backend(service.units, pool, objects))
+        backends.append(Backend(service.units, pool, objects, access))
 
     def front(app: ASGIApp) -> ASGIApp:
         return Front(app, lambda: backends[0], ENDPOINTS)

@@ -21,20 +21,21 @@ from pelton.contracts.registry import (
     RunFinished,
 )
 from pelton.eventkit.envelope import Cause
-from pelton.eventkit.unit import UnitOfWork
+from pelton.eventkit.unit import Aggregate, UnitOfWork
 from pelton.registry import store
-from pelton.registry.domain.model import Model
+from pelton.registry.access import projections as access
+from pelton.registry.access.store import FORGET as FORGET_ACCESS
 from pelton.registry.store import StoredFact, write
 
 PAGE = 500
 
 
 async def record(
-    unit: UnitOfWork, model: Model, facts: Sequence[Fact], *, cause: Cause | None = None
+    unit: UnitOfWork, subject: Aggregate, facts: Sequence[Fact], *, cause: Cause | None = None
 ) -> Sequence[StoredFact]:
-    """Append what was decided about a model and show it in the tables; returns the facts as they were stored."""
+    """Append what was decided about a subject and show it in the tables; returns the facts as they were stored."""
     before = len(unit.recorded)
-    await unit.append(model, facts, cause=cause)
+    await unit.append(subject, facts, cause=cause)
     stored = await store.facts_by_id(unit.connection, [event_id for event_id, _ in unit.recorded[before:]])
     for one in stored:
         await project(unit.connection, one)
@@ -47,7 +48,7 @@ async def rebuild(connection: AsyncConnection) -> int:
     Nobody appends meanwhile, and readers see the old tables until the transaction commits.
     """
     await connection.execute(store.BLOCK_WRITERS)
-    for statement in store.FORGET:
+    for statement in (*store.FORGET, *FORGET_ACCESS):
         await connection.execute(statement)
     count = seq = 0
     while page := await store.facts_after(connection, seq, PAGE):
@@ -107,7 +108,7 @@ async def project(connection: AsyncConnection, stored: StoredFact) -> None:
         case ModelRolledBack() as fact:
             await write(connection, store.ROLL_BACK, model=fact.model, version=fact.version)
         case _:
-            return
+            await access.project(connection, stored)
 
 
 async def _show_stage(connection: AsyncConnection, fact: ModelStageChanged, stored: StoredFact) -> None:

@@ -4,13 +4,16 @@ from fastapi import APIRouter
 
 from pelton.eventkit.unit import Units
 from pelton.objects import Objects
+from pelton.registry.access import api as access_api
+from pelton.registry.access.control import AccessControl
 from pelton.registry.api import artifacts, catalogue, decisions
 
 
-def router(units: Units, objects: Objects) -> APIRouter:
+def router(units: Units, objects: Objects, access: AccessControl) -> APIRouter:
     """The registry's routes."""
     routes = APIRouter(prefix="/v1", tags=["registry"])
     routes.include_router(catalogue.router(units))
     routes.include_router(decisions.router(units, objects))
     routes.include_router(artifacts.router(objects))
+    routes.include_router(access_api.router(units, access))
     return routes

@@ -14,6 +14,7 @@ from pelton.eventkit.identity import Actor, Role
 from pelton.eventkit.problems import ProblemError
 from pelton.eventkit.unit import Units
 from pelton.objects import Objects
+from pelton.registry.access.control import AccessControl
 
 
 class ErrorCode(StrEnum):
@@ -103,11 +104,15 @@ def dialect(problem: ProblemError) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What the routes work on: facts through `units`, tracking data through the driver's own pool, artifacts."""
+    """What the routes work on: facts through `units`, tracking data through the driver's own pool, artifacts.
+
+    `access` decides who may do what.
+    """
 
     units: Units
     pool: asyncpg.Pool
     objects: Objects
+    access: AccessControl
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,105 @@
+"""The rules at hand: kept in memory while changes are heard of, and asked for where access is decided."""
+
+import asyncio
+from contextlib import suppress
+
+import asyncpg
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from pelton.eventkit.failures import is_transient
+from pelton.eventkit.identity import Actor, Role
+from pelton.eventkit.problems import ProblemError
+from pelton.registry.access import store
+from pelton.registry.access.domain import Action, Resource, Rules
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = 1.0
+LOOK_EVERY_SECONDS = 5.0
+ANSWER_WITHIN_SECONDS = 5.0
+
+
+class AccessControl:
+    """Decides who may do what, by the rules in force.
+
+    While it hears of changes (`follow`), a decision costs no query. While it does not, as in the seconds after the
+    database came back, the rules are read for each decision: they are never older than an announcement takes.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._listening = False
+        self._changes = 0
+        self._kept: Rules | None = None
+
+    async def rules(self, connection: AsyncConnection | None = None) -> Rules:
+        """The rules in force; a caller who has a connection lends it, as they may have to be read."""
+        if self._kept is not None:
+            return self._kept
+        seen = self._changes
+        if connection is None:
+            async with self._engine.connect() as own:
+                found = await store.rules(own)
+        else:
+            found = await store.rules(connection)
+        if self._listening and seen == self._changes:
+            self._kept = found
+        return found
+
+    async def enforce(
+        self,
+        actor: Actor,
+        action: Action,
+        resource: Resource,
+        *,
+        needed: Role | None = None,
+        connection: AsyncConnection | None = None,
+    ) -> None:
+        """Let the actor do this; `needed` is the role where it is not the action's usual one.
+
+        Raises:
+            ProblemError: 403, saying which role is missing, or the reason of the restriction.
+        """
+        verdict = (await self.rules(connection)).decide(actor, action, resource, needed)
+        if not verdict.allowed:
+            raise ProblemError(403, "forbidden", "You may not do this", verdict.because)
+
+    def forget(self) -> None:
+        """Read the rules again: they have changed, or may have."""
+        self._changes += 1
+        self._kept = None
+
+    async def follow(self, dsn: str) -> None:
+        """Hear of changes that any replica makes, until cancelled; ride out a database that restarts."""
+        while True:
+            try:
+                await self._listen(dsn)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("access rules are read each time", reason=str(error) or type(error).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _listen(self, dsn: str) -> None:
+        connection = await asyncpg.connect(dsn, server_settings={"application_name": "registry access"})
+        gone = asyncio.Event()
+
+        def end(*_: object) -> None:
+            self._listening = False
+            self.forget()
+            gone.set()
+
+        try:
+            connection.add_termination_listener(end)
+            await connection.add_listener(store.CHANNEL, lambda *_: self.forget())
+            self._listening = True
+            while not gone.is_set():
+                # a peer that vanished without a word ends no connection: it is asked whether it is there
+                await asyncio.wait_for(connection.execute("SELECT 1"), ANSWER_WITHIN_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(gone.wait(), LOOK_EVERY_SECONDS)
+        finally:
+            end()
+            with suppress(Exception):
+                await connection.close(timeout=2)
