@@ -14,6 +14,7 @@ from pelton.contracts.canonical import canonical_json
 from pelton.contracts.definitions import (
     DegradationDefinition,
     DriftDefinition,
+    EvaluationDefinition,
     FeatureViewDefinition,
     GateDefinition,
     InputDefinition,
@@ -137,6 +138,10 @@ REFUSED: list[tuple[type[Value], Mapping[str, Any], Mapping[str, Any], str]] = [
     (DegradationDefinition, {}, {"consecutive": 0}, "consecutive"),
     (MonitorDefinition, {}, {"window": "0d"}, "window"),
     (MonitorDefinition, {}, {"min_rows": 0}, "min_rows"),
+    (EvaluationDefinition, {}, {"segments": ["x", "y", "x"]}, "segments names x twice"),
+    (EvaluationDefinition, {}, {"fairness": ["label"]}, "fairness cannot name label: that is a column of every"),
+    (EvaluationDefinition, {}, {"fairness": [""]}, "fairness"),
+    (EvaluationDefinition, {}, {"min_group_rows": 1}, "min_group_rows"),
     *[(ModelDefinition, MODEL, {"threshold": bad}, "threshold") for bad in (0.0, 1.0, math.nan)],
     (ModelDefinition, MODEL, {"training": {"history": "8d", "holdout": "7d"}}, "leaves no row to train on"),
     (ModelDefinition, MODEL, {"triggers": TRIGGERS | {"first_after": "7d"}}, "leaves the first training no row"),
@@ -182,3 +187,16 @@ def test_every_definition_refuses_a_field_it_does_not_know() -> None:
     for kind, good in ((SourceDefinition, SOURCE), (FeatureViewDefinition, VIEW), (ModelDefinition, MODEL)):
         with pytest.raises(ValidationError, match="added"):
             kind.model_validate({**good, "added": 1})
+
+
+def test_a_dataset_carries_the_attributes_that_are_no_inputs_each_once() -> None:
+    evaluation = {"segments": ["x", "region"], "fairness": ["region", "v__n_3h", "age"]}
+    assert ModelDefinition.model_validate(MODEL | {"evaluation": evaluation}).attributes == ("region", "age")
+
+
+def test_a_definition_that_asks_for_no_groups_has_the_digest_that_it_had_before_they_could_be_asked_for() -> None:
+    plain = ModelDefinition.model_validate(MODEL)
+    assert b"evaluation" not in canonical_json(plain)
+    asked = ModelDefinition.model_validate(MODEL | {"evaluation": {"segments": ["x"]}})
+    assert ModelDefinition.model_validate_json(canonical_json(asked)) == asked
+    assert asked.digest != plain.digest

@@ -67,6 +67,10 @@ def test_a_file_is_read_as_utf_8_whatever_the_machine_speaks(tmp_path: Path, mon
         ({"label": MODEL["label"] | {"source": "arrivals"}}, r"label\.source names 'arrivals'"),
         ({"inputs": {"features": ["by_carrier:delay_9h"]}}, "by_carrier:delay_9h, which no feature view has"),
         ({"inputs": {"request": ["speed"]}}, r"inputs\.request has 'speed', no field of .*'departures', .*distance"),
+        (
+            {"evaluation": {"fairness": ["sex"]}},
+            r"evaluation has 'sex', no field of the source 'departures', which has: ",
+        ),
         ({"pipeline": {"entry": "train:build"}}, r"pipeline\.entry names train\.py, which is not in the folder"),
         ({"pipeline": {"entry": "pipeline:make"}}, r"pipeline\.entry names make, which pipeline\.py does not define"),
         ({"pipeline": {"entry": "pipeline"}}, r"pipeline\.entry: "),
@@ -75,6 +79,11 @@ def test_a_file_is_read_as_utf_8_whatever_the_machine_speaks(tmp_path: Path, mon
 def test_a_model_that_cannot_work_says_why(tmp_path: Path, changes: dict[str, object], fault: str) -> None:
     with pytest.raises(ProjectError, match=fault):
         load_project(write(tmp_path, **changes))
+
+
+def test_an_attribute_is_an_input_or_a_field_of_the_source(tmp_path: Path) -> None:
+    attributes = ["by_carrier__delay_3h", "distance", "carrier"]
+    assert load_project(write(tmp_path, evaluation={"segments": attributes})).model.attributes == ("carrier",)
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,20 @@ async def test_online_equals_offline_to_the_bit_and_no_row_sees_its_own_hour(
             assert row["by_carrier__flights_1d"] == day.count(by_key[row["key"]]["carrier"])
 
 
+async def test_a_dataset_carries_the_attributes_of_the_evaluation_as_texts_and_numbers(
+    feature: Feature, filled: list[dict[str, Any]]
+) -> None:
+    asked = {"segments": ("carrier", "gate"), "fairness": ("delay",)}
+    definition = model("departures", "landings", FEATURES[:1], name="attributes", evaluation=asked)
+    await feature.hears(registered(definition), requested("attributes", definition, DAY_0, END))
+    _, fact = await outcome(feature, "attributes")
+    rows = await rows_of(feature, fact)
+    assert rows.columns == ["key", "event_time", "gate", "by_carrier__flights_1d", "carrier", "delay", "label"]
+    by_key = {one["flight"]: one for one in filled}
+    for row in rows.iter_rows(named=True):
+        assert (row["carrier"], row["delay"]) == (by_key[row["key"]]["carrier"], by_key[row["key"]]["delay"])
+
+
 async def test_the_same_dataset_twice_has_the_same_digest(feature: Feature, filled: list[dict[str, Any]]) -> None:
     definition = model("departures", "landings", FEATURES[:2], name="same")
     span = DAY_0 + timedelta(days=3), END
@@ -241,6 +255,7 @@ def stretch_without_label(events: list[dict[str, Any]]) -> tuple[datetime, datet
         ({"inputs": {"features": ("nowhere:flights_1d",)}}, "nowhere is not registered"),
         ({"inputs": {"request": ("weight",)}}, "has no field weight"),
         ({"inputs": {"request": ("carrier",)}}, "carrier of source 'departures' are texts"),
+        ({"evaluation": {"segments": ("weight",)}}, "has no field weight"),
         ({"label": {"source": "landings", "value": "weight > 1", "delay": "1d"}}, "has no field weight"),
         ({"label": {"source": "landings", "value": "delay >", "delay": "1d"}}, "is no expression"),
         ({"inputs": {"request": ("gate",)}}, "has no events from 2012-12-23"),

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ttest_rel
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_score
 
-from pelton.trainer.evaluation import UnfitScoresError, auc, evaluate
+from pelton.contracts.canonical import sha256
+from pelton.trainer.evaluation import UnfitScoresError, auc, compare, evaluate
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 1), st.one_of(st.floats(0.001, 0.999), st.sampled_from([0.25, 0.5, 0.75]))),
@@ -30,6 +32,22 @@ def test_scores_are_those_of_scikit_learn(rows: list[tuple[int, float]], thresho
         assert scores.auc == pytest.approx(roc_auc_score(y, p), rel=1e-10, abs=1e-12)
     else:
         assert scores.auc is None
+
+
+def test_two_versions_are_compared_by_row_as_a_paired_t_test_does() -> None:
+    rng = np.random.default_rng(2)
+    y, ours, theirs = rng.integers(0, 2, 400), rng.random(400), rng.random(400)
+    found = compare(y, ours, theirs, against=3, dataset=sha256(b"rows"))
+    assert (found.against, found.dataset, found.loss, found.rows) == (3, sha256(b"rows"), "brier", 400)
+    expected = ttest_rel((ours - y) ** 2, (theirs - y) ** 2)
+    assert found.mean / np.sqrt(found.variance / found.rows) == pytest.approx(expected.statistic)
+    assert found.mean == pytest.approx(brier_score_loss(y, ours) - brier_score_loss(y, theirs))
+
+
+def test_versions_that_answer_alike_do_not_differ_at_all() -> None:
+    y, p = np.array([0, 1, 1]), np.array([0.2, 0.7, 0.9])
+    same = compare(y, p, p, against=1, dataset=sha256(b"rows"))
+    assert (same.mean, same.variance) == (0, 0)
 
 
 def test_a_sure_and_wrong_answer_is_not_an_infinite_loss() -> None:

@@ -258,6 +258,9 @@ async def test_the_first_champion_is_trained_and_the_next_challenger_meets_it(
     assert isinstance(completed, TrainingCompleted)
     assert completed.champion_version == 1
     assert completed.champion_evaluation == first.evaluation
+    assert completed.evidence is not None
+    assert completed.evidence.comparison is not None
+    assert completed.evidence.comparison.against == 1
 
     await trainer.sees(drifted(day(72)))
     deferred = await trainer.last()

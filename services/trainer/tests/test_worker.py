@@ -67,6 +67,16 @@ async def test_the_same_order_gives_the_same_bytes_and_scores_what_is_served(
     assert first.candidates == second.candidates
     assert first.champion_evaluation is None
     assert second.champion_evaluation == second.evaluation == first.evaluation
+    assert first.evidence.comparison is None
+    comparison = second.evidence.comparison
+    assert comparison is not None
+    assert (comparison.against, comparison.dataset) == (4, first_order.dataset_digest)
+    assert (comparison.rows, comparison.mean, comparison.variance) == (first.evaluation.rows, 0, 0)
+    passed_over: dict[str, object] = {"comparison": None, "latency": None}
+    assert first.evidence.model_copy(update=passed_over) == second.evidence.model_copy(update=passed_over)
+    assert first.evidence.metrics["brier"] == first.evaluation.brier
+    assert first.evidence.latency is not None
+    assert 0 < first.evidence.latency.p50_ms <= first.evidence.latency.p99_ms < 1000
     assert first.evaluation.auc is not None
     assert first.evaluation.auc > 0.6
     assert first.chosen == int(np.argmin([candidate.brier for candidate in first.candidates]))
@@ -87,6 +97,31 @@ async def test_the_same_order_gives_the_same_bytes_and_scores_what_is_served(
     properties = {entry.key: entry.value for entry in onnx.load_from_string(artifact).metadata_props}
     assert properties["pelton.inputs"] == "distance,route__delay_mean_1d"
     assert properties["pelton.dataset"] == first_order.dataset_digest
+
+
+async def test_segments_and_fairness_are_of_the_served_scores_by_inputs_and_by_what_the_model_never_sees(
+    order: Orders, tmp_path: Path, table: pa.Table
+) -> None:
+    regions = pa.array(["north", "south", None][row % 3] for row in range(table.num_rows))
+    dataset = parquet_of(table.append_column("region", regions))
+    asked = order(
+        dataset=dataset,
+        evaluation={"segments": ("distance",), "fairness": ("region",), "min_group_rows": 30},
+    )
+    evidence = (await WORKER.run(asked, tmp_path)).evidence
+    by_distance, by_region = evidence.segments
+    assert (by_distance.attribute, len(by_distance.groups)) == ("distance", 10)
+    assert [one.group for one in by_region.groups] == ["north", "south", "(missing)"]
+    for shown in evidence.segments:
+        rows = sum(one.rows for one in shown.groups)
+        brier = sum(one.rows * one.metrics["brier"] for one in shown.groups) / rows
+        assert brier == pytest.approx(evidence.metrics["brier"])
+    (fairness,) = evidence.fairness
+    shares = [one.selected for one in by_region.groups]
+    assert fairness.attribute == "region"
+    assert fairness.measures["demographic_parity_difference"] == pytest.approx(max(shares) - min(shares))
+    properties = {entry.key: entry.value for entry in onnx.load(asked.output).metadata_props}
+    assert properties["pelton.inputs"] == "distance,route__delay_mean_1d"
 
 
 @pytest.fixture
@@ -115,7 +150,7 @@ def test_a_champion_that_cannot_see_the_rows_is_skipped_with_the_reason(
     asked = order(pipeline__entry="pipeline:chatty", pipeline__candidates=({},))
     result = answer(asked.model_copy(update={"champion": champion})).result
     assert result is not None
-    assert result.champion_evaluation is None
+    assert (result.champion_evaluation, result.evidence.comparison) == (None, None)
     assert why in (result.champion_skipped or "")
 
 
@@ -144,6 +179,9 @@ def test_data_that_cannot_train_fails_with_its_words(order: Orders, table: pa.Ta
 
     backwards = parquet_of(table.take(np.arange(table.num_rows)[::-1]))
     assert "not in order of event_time" in (answer(order(dataset=backwards)).reason or "")
+
+    asked = order(evaluation={"segments": ("region",)})
+    assert "the dataset has no column region" in (answer(asked).reason or "")
 
     asked = order(inputs={"request": ("speed",), "features": ()})
     assert "the dataset has no column speed" in (answer(asked).reason or "")

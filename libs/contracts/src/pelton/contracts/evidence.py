@@ -25,7 +25,10 @@ class Comparison(Value):
 
 
 class GroupScores(Value):
-    """The rows of one group: how many, how many positive, the share selected (predicted positive), and metrics."""
+    """The rows of one group: how many, how many positive, the share selected (predicted positive), and metrics.
+
+    Without metrics it had fewer rows than the definition asks for.
+    """
 
     group: str
     rows: int
@@ -42,14 +45,21 @@ class Segment(Value):
 
 
 class Fairness(Value):
-    """Differences between the groups of a sensitive attribute, by measure, such as `demographic_parity_difference`."""
+    """Differences between the groups of a sensitive attribute, by measure, such as `demographic_parity_difference`.
+
+    `undefined` has the reason of each measure that these groups do not have.
+    """
 
     attribute: str
     measures: dict[str, float]
+    undefined: dict[str, str] = Field(default_factory=dict)
 
 
 class Latency(Value):
-    """How long the version took for single rows on the machine that evaluated it, in milliseconds."""
+    """How long the version took for single rows on the machine that evaluated it, in milliseconds.
+
+    A measurement, and so not the same when it is repeated: whoever computes a training again passes it over.
+    """
 
     rows: int
     p50_ms: Annotated[float, Field(ge=0)]

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
+from pelton.contracts.evidence import Evidence
 from pelton.contracts.fact import Fact, Value
 from pelton.contracts.values import Artifact, Digest, Environment, Evaluation, Window
 
@@ -66,7 +67,8 @@ class Candidate(Value):
 class TrainingCompleted(Fact, owner="trainer"):
     """A challenger exists, evaluated on later rows than it was trained on, beside the champion on the same rows.
 
-    `champion_skipped` says why there is no evaluation of the champion, where there is a champion.
+    `champion_skipped` says why there is no evaluation of the champion, where there is a champion. `evidence` is what
+    gates are judged on besides; trainings from before it was gathered have none.
     """
 
     training_id: str
@@ -84,6 +86,7 @@ class TrainingCompleted(Fact, owner="trainer"):
     champion_version: int | None
     champion_evaluation: Evaluation | None
     champion_skipped: str | None = None
+    evidence: Evidence | None = None
     seed: int
     environment: Environment
     duration_seconds: float

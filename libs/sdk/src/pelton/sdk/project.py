@@ -206,6 +206,7 @@ def _check_fields(
     used = {ref.partition(":")[0] for ref in model.inputs.features}
     wanted = dict.fromkeys(model.inputs.request, "inputs.request")
     wanted |= {view.entity: f"the entity of {view.name!r}" for view in views if view.name in used}
+    wanted |= dict.fromkeys(model.attributes, "evaluation")
     for name, where in wanted.items():
         if name not in fields:
             known = ", ".join(sorted(fields)) or "none"

@@ -46,10 +46,10 @@ class Recipe:
 
 
 def build(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """The dataset: `key`, `event_time`, the model's inputs in order, `label`; sorted by time and key.
+    """The dataset: `key`, `event_time`, the model's inputs in order, attributes, `label`; sorted by time and key.
 
     A row is an event of the model's source whose label event came before `as_of`. Its features cover whole tiles
-    before its own time.
+    before its own time. Attributes are fields of the event that the evaluation asks for, numbers or texts.
 
     Raises:
         ImpossibleDatasetError: there are no events, or fields are missing.
@@ -70,6 +70,7 @@ def build(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     for name in model.inputs.request:
         columns[name] = rows[name].cast(pl.Float64).alias(name)
     columns |= _features(recipe, events, rows)
+    columns |= {name: rows[name] for name in model.attributes}
     columns["label"] = rows["label"]
     return pl.DataFrame(columns)
 
@@ -81,7 +82,7 @@ def _spine(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         raise ImpossibleDatasetError(f"source {model.source!r} has no events from {recipe.start} to {recipe.as_of}")
     entities = {view.entity for view in recipe.views.values()}
     key = recipe.sources[model.source].key
-    _demand(model.source, frame, {*model.inputs.request, *entities, key})
+    _demand(model.source, frame, {*model.inputs.request, *model.attributes, *entities, key})
     texts = sorted(name for name in model.inputs.request if frame[name].dtype != pl.Float64)
     if texts:
         raise ImpossibleDatasetError(

@@ -5,7 +5,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pelton.contracts.values import Evaluation
+from pelton.contracts.evidence import Comparison
+from pelton.contracts.values import Digest, Evaluation
 
 _LEAST_PROBABILITY: Final = 2.0**-50  # the monitor's own: one sure and wrong answer is not an infinite loss
 _LEAST_ROWS: Final = 2  # a variance needs two
@@ -31,18 +32,53 @@ def evaluate(labels: NDArray[Any], probabilities: NDArray[np.float64], *, thresh
     return Evaluation(
         rows=y.size,
         positives=int(np.count_nonzero(y)),
-        brier=_rounded(losses.mean()),
-        brier_variance=_rounded(losses.var(ddof=1)),
-        log_loss=_rounded(-np.log(given).mean()),
-        accuracy=_rounded(((p >= threshold) == y).mean()),
+        brier=rounded(losses.mean()),
+        brier_variance=rounded(losses.var(ddof=1)),
+        log_loss=rounded(-np.log(given).mean()),
+        accuracy=rounded(((p >= threshold) == y).mean()),
         auc=auc(y, p),
+    )
+
+
+def metrics(scores: Evaluation) -> dict[str, float]:
+    """The metrics of an evaluation by name, without those that have no value."""
+    named = {"accuracy": scores.accuracy, "auc": scores.auc, "brier": scores.brier, "log_loss": scores.log_loss}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def compare(
+    labels: NDArray[Any],
+    ours: NDArray[np.float64],
+    theirs: NDArray[np.float64],
+    *,
+    against: int,
+    dataset: Digest,
+) -> Comparison:
+    """Two versions' Brier losses on the same rows, ours minus theirs by row; probabilities as in `evaluate`.
+
+    The variance of the differences is what a test of two versions on the same rows needs, and what two variances do
+    not tell: versions of one model err on the same rows.
+
+    Raises:
+        UnfitScoresError: as `evaluate`.
+    """
+    y, p = _checked(labels, ours)
+    _, q = _checked(labels, theirs)
+    differences = (p - y) ** 2 - (q - y) ** 2
+    return Comparison(
+        against=against,
+        dataset=dataset,
+        loss="brier",
+        rows=y.size,
+        mean=rounded(differences.mean()),
+        variance=rounded(differences.var(ddof=1)),
     )
 
 
 def brier(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> float:
     """The mean squared distance of probability and label: Brier (1950), for a yes-or-no event."""
     y, p = _checked(labels, probabilities)
-    return _rounded(((p - y) ** 2).mean())
+    return rounded(((p - y) ** 2).mean())
 
 
 def auc(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> float | None:
@@ -58,10 +94,11 @@ def auc(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> float | Non
     _, place, counts = np.unique(np.asarray(probabilities, dtype=np.float64), return_inverse=True, return_counts=True)
     ranks = np.cumsum(counts) - (counts - 1) / 2
     wins = ranks[place][y].sum() - positives * (positives + 1) / 2
-    return _rounded(wins / positives / negatives)
+    return rounded(wins / positives / negatives)
 
 
-def _rounded(value: float | np.floating[Any]) -> float:
+def rounded(value: float | np.floating[Any]) -> float:
+    """A number as facts have it, with 12 significant digits: the last bits depend on the order of a sum."""
     return float(f"{float(value):.{_DIGITS}g}")
 
 

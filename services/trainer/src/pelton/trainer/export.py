@@ -83,13 +83,22 @@ def _histogram_boosters(value: object) -> Iterator[Any]:
         yield from _histogram_boosters(vars(value))
 
 
-def score(artifact: bytes, matrix: Matrix) -> NDArray[np.float64]:
-    """The probability of a 1 for each row, as serving computes it: float32 [n, k] to float64 [n]."""
+def session(artifact: bytes) -> onnxruntime.InferenceSession:
+    """An artifact ready to score, on one thread as in serving."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(artifact, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(artifact, options, providers=["CPUExecutionProvider"])
+
+
+def score(artifact: bytes, matrix: Matrix) -> NDArray[np.float64]:
+    """The probability of a 1 for each row, as serving computes it: float32 [n, k] to float64 [n]."""
+    return run(session(artifact), matrix)
+
+
+def run(session: onnxruntime.InferenceSession, matrix: Matrix) -> NDArray[np.float64]:
+    """As `score`, in a session that is there already."""
     (probabilities,) = session.run([session.get_outputs()[1].name], {session.get_inputs()[0].name: matrix})
     # float32 sums of trees can pass 1 by a rounding; a probability cannot
     return np.clip(np.asarray(probabilities, dtype=np.float64)[:, 1], 0.0, 1.0)

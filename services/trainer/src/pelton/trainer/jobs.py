@@ -137,6 +137,7 @@ class Trainings:
             champion_version=plan.champion.version if plan.champion else None,
             champion_evaluation=result.champion_evaluation,
             champion_skipped=result.champion_skipped,
+            evidence=result.evidence,
             seed=plan.order.seed,
             environment=self._environment,
             duration_seconds=round(seconds, 3),

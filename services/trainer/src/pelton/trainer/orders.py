@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pelton.contracts.definitions import ModelDefinition
+from pelton.contracts.evidence import Evidence
 from pelton.contracts.fact import Value
 from pelton.contracts.trainer import Candidate
 from pelton.contracts.values import Digest, Evaluation, ModelVersion, Window
@@ -43,6 +44,7 @@ class TrainingResult(Value):
     evaluation: Evaluation
     champion_evaluation: Evaluation | None
     champion_skipped: str | None
+    evidence: Evidence
 
 
 class Answer(Value):

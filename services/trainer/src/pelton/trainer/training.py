@@ -12,6 +12,7 @@ from pelton.contracts.values import Evaluation, Window
 from pelton.trainer import bundle, export, pipeline, splits
 from pelton.trainer.dataset import Dataset, read_dataset
 from pelton.trainer.evaluation import brier, evaluate
+from pelton.trainer.evidence import gather
 from pelton.trainer.orders import TrainingOrder, TrainingResult
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,7 +52,7 @@ def train(order: TrainingOrder) -> TrainingResult:
     """
     definition = order.definition
     names = definition.inputs.names
-    dataset = read_dataset(order.dataset, names)
+    dataset = read_dataset(order.dataset, names, definition.attributes)
     split = splits.split_holdout(dataset.times, definition)
     labels = dataset.labels[: split.train]
     splits.require_both_classes(labels, "the training part")
@@ -67,16 +68,18 @@ def train(order: TrainingOrder) -> TrainingResult:
     inputs = held.matrix(names)
     served = export.score(artifact, inputs)
     export.require_parity(served, _probabilities(estimator, inputs))
-    champion_evaluation, champion_skipped = _evaluate_champion(order, held)
+    evaluation = evaluate(held.labels, served, threshold=definition.threshold)
+    champion, champion_skipped = _score_champion(order, held)
     order.output.write_bytes(artifact)
     return TrainingResult(
         candidates=candidates,
         chosen=chosen,
         train_span=Window(start=order.span.start, end=_moment(split.train_end)),
         holdout_span=Window(start=_moment(split.holdout_start), end=order.span.end),
-        evaluation=evaluate(held.labels, served, threshold=definition.threshold),
-        champion_evaluation=champion_evaluation,
+        evaluation=evaluation,
+        champion_evaluation=_evaluate_champion(order, held, champion),
         champion_skipped=champion_skipped,
+        evidence=gather(order, held, evaluation, artifact, served, champion),
     )
 
 
@@ -96,7 +99,8 @@ def _metadata(order: TrainingOrder) -> dict[str, str]:
     }
 
 
-def _evaluate_champion(order: TrainingOrder, held: Dataset) -> tuple[Evaluation | None, str | None]:
+def _score_champion(order: TrainingOrder, held: Dataset) -> tuple[NDArray[np.float64] | None, str | None]:
+    """The champion's probabilities of the held-out rows, or why there are none."""
     if order.champion is None:
         return None, None
     version = order.champion.version
@@ -106,8 +110,15 @@ def _evaluate_champion(order: TrainingOrder, held: Dataset) -> tuple[Evaluation 
     changed = [view for view, digest in sorted(version.views.items()) if order.views.get(view) != digest]
     if changed:
         return None, f"the views {', '.join(changed)} have changed since version {version.version} was trained"
-    served = export.score(order.champion.path.read_bytes(), held.matrix(version.inputs))
-    return evaluate(held.labels, served, threshold=version.threshold), None
+    return export.score(order.champion.path.read_bytes(), held.matrix(version.inputs)), None
+
+
+def _evaluate_champion(
+    order: TrainingOrder, held: Dataset, probabilities: NDArray[np.float64] | None
+) -> Evaluation | None:
+    if order.champion is None or probabilities is None:
+        return None
+    return evaluate(held.labels, probabilities, threshold=order.champion.version.threshold)
 
 
 def _probabilities(estimator: Any, inputs: export.Matrix) -> NDArray[np.float64]:  # noqa: ANN401 - scikit-learn is untyped
