@@ -13,6 +13,7 @@ from pelton.objects import Objects
 from pelton.registry import api
 from pelton.registry.access.control import AccessControl
 from pelton.registry.handlers import HANDLERS
+from pelton.registry.lineage import handlers as lineage
 from pelton.registry.mlflow.endpoints import ENDPOINTS
 from pelton.registry.mlflow.front import PREFIXES, Front
 from pelton.registry.mlflow.wire import Backend, dialect
@@ -30,7 +31,7 @@ def main() -> None:
         dialects=dict.fromkeys(PREFIXES, dialect),
     )
     objects = Objects(settings.objects_url)
-    service.handles(*HANDLERS)
+    service.handles(*HANDLERS, *lineage.HANDLERS)
     access = AccessControl(service.engine)
     service.runs(partial(access.follow, service.dsn))
     service.routes(api.router(service.units, objects, access))

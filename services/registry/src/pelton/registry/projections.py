@@ -1,7 +1,7 @@
 """The registry's catalogue as tables: kept live in the unit that records the facts, or made anew from them."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +25,7 @@ from pelton.eventkit.unit import Aggregate, UnitOfWork
 from pelton.registry import store
 from pelton.registry.access import projections as access
 from pelton.registry.access.store import FORGET as FORGET_ACCESS
+from pelton.registry.lineage import projector as lineage
 from pelton.registry.store import StoredFact, write
 
 PAGE = 500
@@ -50,6 +51,7 @@ async def rebuild(connection: AsyncConnection) -> int:
     await connection.execute(store.BLOCK_WRITERS)
     for statement in (*store.FORGET, *FORGET_ACCESS):
         await connection.execute(statement)
+    await lineage.forget(connection)
     count = seq = 0
     while page := await store.facts_after(connection, seq, PAGE):
         for one in page:
@@ -59,7 +61,12 @@ async def rebuild(connection: AsyncConnection) -> int:
 
 
 async def project(connection: AsyncConnection, stored: StoredFact) -> None:
-    """Show one fact in the tables."""
+    """Show one fact in every table that it has a place in."""
+    for projector in PROJECTORS:
+        await projector(connection, stored)
+
+
+async def _show(connection: AsyncConnection, stored: StoredFact) -> None:
     match stored.fact:
         case ModelRegistered() as fact:
             await write(
@@ -108,7 +115,7 @@ async def project(connection: AsyncConnection, stored: StoredFact) -> None:
         case ModelRolledBack() as fact:
             await write(connection, store.ROLL_BACK, model=fact.model, version=fact.version)
         case _:
-            await access.project(connection, stored)
+            return
 
 
 async def _show_stage(connection: AsyncConnection, fact: ModelStageChanged, stored: StoredFact) -> None:
@@ -150,3 +157,10 @@ async def _show_approval(
 
 def _json(value: object) -> str:
     return canonical_json(value).decode()
+
+
+PROJECTORS: Final[tuple[Callable[[AsyncConnection, StoredFact], Awaitable[None]], ...]] = (
+    _show,
+    access.project,
+    lineage.project,
+)

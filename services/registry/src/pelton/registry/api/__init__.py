@@ -7,6 +7,7 @@ from pelton.objects import Objects
 from pelton.registry.access import api as access_api
 from pelton.registry.access.control import AccessControl
 from pelton.registry.api import artifacts, catalogue, decisions
+from pelton.registry.lineage import api as lineage_api
 
 
 def router(units: Units, objects: Objects, access: AccessControl) -> APIRouter:
@@ -16,4 +17,5 @@ def router(units: Units, objects: Objects, access: AccessControl) -> APIRouter:
     routes.include_router(decisions.router(units, objects))
     routes.include_router(artifacts.router(objects))
     routes.include_router(access_api.router(units, access))
+    routes.include_router(lineage_api.router(units))
     return routes

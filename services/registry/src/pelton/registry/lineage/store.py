@@ -1,0 +1,190 @@
+"""The SQL of the graph: written in sets, walked by recursion."""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pelton.contracts.canonical import canonical_json
+from pelton.contracts.fact import Fact, fact_class
+from pelton.eventkit.envelope import Received
+from pelton.registry.lineage.graph import Edge, Graph, Key, Kind, Node, Role
+
+# Rows are written in the order of their keys: two transactions that meet wait for one another, and neither for both.
+TELL_NODES = text("""
+    INSERT INTO lineage_nodes (kind, id, attributes, told_at, told_by)
+    SELECT kind, id, attributes, :told_at, :told_by
+    FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:attributes AS text[])) AS new (kind, id, attributes)
+    ON CONFLICT (kind, id) DO UPDATE
+    SET attributes = EXCLUDED.attributes, told_at = EXCLUDED.told_at, told_by = EXCLUDED.told_by
+    WHERE (EXCLUDED.told_at, EXCLUDED.told_by) < (lineage_nodes.told_at, lineage_nodes.told_by)
+""")
+TELL_EDGES = text("""
+    INSERT INTO lineage_edges (kind, id, role, parent_kind, parent_id)
+    SELECT * FROM unnest(
+        CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:roles AS text[]),
+        CAST(:parent_kinds AS text[]), CAST(:parent_ids AS text[])
+    )
+    ON CONFLICT DO NOTHING
+""")
+KEEP_FACT = text("""
+    INSERT INTO lineage_facts (id, type, data, time) VALUES (:id, :type, :data, :time) ON CONFLICT DO NOTHING
+""")
+BLOCK_FACTS = text("LOCK TABLE lineage_facts IN SHARE MODE")
+FACTS_AFTER = text("SELECT id, type, data, time FROM lineage_facts WHERE id > :after ORDER BY id LIMIT :limit")
+FORGET = (text("DELETE FROM lineage_edges"), text("DELETE FROM lineage_nodes"))
+
+# Each node once for every distance up to the bound, so that cycles end and diamonds cost no more than their nodes.
+_WALK: Final = """
+    WITH RECURSIVE walk (kind, id, distance) AS (
+        SELECT CAST(:kind AS text), CAST(:id AS text), 0
+        UNION
+        SELECT {next_kind}, {next_id}, distance + 1
+        FROM walk JOIN lineage_edges AS edge ON (edge.{here_kind}, edge.{here_id}) = (walk.kind, walk.id)
+        WHERE distance < :depth
+    )
+    SELECT kind, id, min(distance) AS distance FROM walk GROUP BY kind, id ORDER BY distance, kind, id LIMIT :limit
+"""
+UP = text(_WALK.format(next_kind="parent_kind", next_id="parent_id", here_kind="kind", here_id="id"))
+DOWN = text(_WALK.format(next_kind="edge.kind", next_id="edge.id", here_kind="parent_kind", here_id="parent_id"))
+_SET: Final = "SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]))"
+NODES = text(f"""
+    SELECT kind, id, attributes FROM lineage_nodes WHERE (kind, id) IN ({_SET}) ORDER BY kind, id
+""")  # noqa: S608 - a constant
+EDGES = text(f"""
+    SELECT kind, id, role, parent_kind, parent_id FROM lineage_edges
+    WHERE (kind, id) IN ({_SET}) AND (parent_kind, parent_id) IN ({_SET})
+    ORDER BY kind, id, role, parent_kind, parent_id
+""")  # noqa: S608 - a constant
+CHILDREN = text("""
+    SELECT kind, id, role, parent_kind, parent_id FROM lineage_edges
+    WHERE (parent_kind, parent_id) = (:kind, :id) ORDER BY kind, id, role
+""")
+KNOWN = text("""
+    SELECT EXISTS (SELECT FROM lineage_nodes WHERE (kind, id) = (:kind, :id))
+        OR EXISTS (SELECT FROM lineage_edges WHERE (kind, id) = (:kind, :id))
+        OR EXISTS (SELECT FROM lineage_edges WHERE (parent_kind, parent_id) = (:kind, :id))
+""")
+# A version's node goes by the name of its model: all of its id before the last `@`.
+RENAME = (
+    text("""
+        UPDATE lineage_nodes SET id = :to || substring(id FROM '@[0-9]+$')
+        WHERE kind = 'version' AND regexp_replace(id, '@[0-9]+$', '') = :model
+    """),
+    text("""
+        UPDATE lineage_edges SET id = :to || substring(id FROM '@[0-9]+$')
+        WHERE kind = 'version' AND regexp_replace(id, '@[0-9]+$', '') = :model
+    """),
+    text("""
+        UPDATE lineage_edges SET parent_id = :to || substring(parent_id FROM '@[0-9]+$')
+        WHERE parent_kind = 'version' AND regexp_replace(parent_id, '@[0-9]+$', '') = :model
+    """),
+)
+FORGET_VERSION = (
+    text("DELETE FROM lineage_nodes WHERE (kind, id) = ('version', :id)"),
+    text("DELETE FROM lineage_edges WHERE (kind, id) = ('version', :id)"),
+)
+FORGET_MODEL = (
+    text("DELETE FROM lineage_nodes WHERE kind = 'version' AND regexp_replace(id, '@[0-9]+$', '') = :model"),
+    text("DELETE FROM lineage_edges WHERE kind = 'version' AND regexp_replace(id, '@[0-9]+$', '') = :model"),
+)
+KINDS_OF = text("SELECT kind FROM lineage_nodes WHERE id = :id ORDER BY kind")
+
+
+async def tell(connection: AsyncConnection, graph: Graph, at: datetime, by: UUID) -> None:
+    """Add a part to the graph; of two descriptions of a node the earlier stays, whichever came first."""
+    if graph.nodes:
+        nodes = sorted(graph.nodes, key=lambda node: node.key)
+        values = {
+            "kinds": [node.key.kind for node in nodes],
+            "ids": [node.key.id for node in nodes],
+            "attributes": [canonical_json(node.attributes).decode() for node in nodes],
+        }
+        await connection.execute(TELL_NODES, values | {"told_at": at, "told_by": by})
+    if graph.edges:
+        edges = sorted(set(graph.edges))
+        values = {
+            "kinds": [edge.child.kind for edge in edges],
+            "ids": [edge.child.id for edge in edges],
+            "roles": [edge.role for edge in edges],
+            "parent_kinds": [edge.parent.kind for edge in edges],
+            "parent_ids": [edge.parent.id for edge in edges],
+        }
+        await connection.execute(TELL_EDGES, values)
+
+
+async def rename_model(connection: AsyncConnection, model: str, to: str) -> None:
+    """Let the nodes of a model's versions go by its new name."""
+    for statement in RENAME:
+        await connection.execute(statement, {"model": model, "to": to})
+
+
+async def forget_version(connection: AsyncConnection, version: Key) -> None:
+    """Take a version out of the graph, with its edges to what it was made of."""
+    for statement in FORGET_VERSION:
+        await connection.execute(statement, {"id": version.id})
+
+
+async def forget_model(connection: AsyncConnection, model: str) -> None:
+    """Take every version of a model out of the graph, so that the name can be another model's."""
+    for statement in FORGET_MODEL:
+        await connection.execute(statement, {"model": model})
+
+
+async def keep_fact(connection: AsyncConnection, event: Received[Fact]) -> None:
+    """Keep a fact of another service, so that the graph can be made anew."""
+    await connection.execute(
+        KEEP_FACT,
+        {"id": event.envelope.id, "type": event.data.fact_type, "data": event.data.to_bytes(), "time": event.time},
+    )
+
+
+async def kept_facts(connection: AsyncConnection, after: UUID, limit: int) -> list[tuple[UUID, Fact, datetime]]:
+    """Facts of other services by id, each with its time."""
+    found = await connection.execute(FACTS_AFTER, {"after": after, "limit": limit})
+    return [(row.id, fact_class(row.type).from_bytes(row.data), row.time) for row in found]
+
+
+async def walk(connection: AsyncConnection, start: Key, *, up: bool, depth: int, limit: int) -> dict[Key, int]:
+    """The nodes within `depth` edges of one, with their distances, at most `limit`, the nearest first."""
+    values = {"kind": start.kind, "id": start.id, "depth": depth, "limit": limit}
+    found = await connection.execute(UP if up else DOWN, values)
+    return {Key(Kind(row.kind), row.id): row.distance for row in found}
+
+
+async def nodes(connection: AsyncConnection, keys: Collection[Key]) -> list[Node]:
+    """Those of the nodes that something describes."""
+    found = await connection.execute(NODES, _columns(keys))
+    return [Node(Key(Kind(row.kind), row.id), json.loads(row.attributes)) for row in found]
+
+
+async def edges(connection: AsyncConnection, keys: Collection[Key]) -> list[Edge]:
+    """The edges between some nodes."""
+    return [_edge(row) for row in await connection.execute(EDGES, _columns(keys))]
+
+
+async def children(connection: AsyncConnection, parent: Key) -> list[Edge]:
+    """The edges that lead to a node."""
+    return [_edge(row) for row in await connection.execute(CHILDREN, {"kind": parent.kind, "id": parent.id})]
+
+
+async def known(connection: AsyncConnection, key: Key) -> bool:
+    """Whether the graph has a node."""
+    return bool((await connection.execute(KNOWN, {"kind": key.kind, "id": key.id})).scalar_one())
+
+
+async def kinds_of(connection: AsyncConnection, id_: str) -> list[Kind]:
+    """The kinds of the described nodes that have an id."""
+    return [Kind(row.kind) for row in await connection.execute(KINDS_OF, {"id": id_})]
+
+
+def _columns(keys: Collection[Key]) -> dict[str, Sequence[str]]:
+    return {"kinds": [key.kind for key in keys], "ids": [key.id for key in keys]}
+
+
+def _edge(row: Row[Any]) -> Edge:
+    return Edge(Key(Kind(row.kind), row.id), Role(row.role), Key(Kind(row.parent_kind), row.parent_id))
