@@ -118,14 +118,17 @@ class Rules:
         for restriction in self.restrictions.values():
             if not _applies(restriction, action, resource):
                 continue
-            if not self._names(restriction, actor):
+            if not self._names(restriction, actor.name):
                 return Verdict(allowed=False, because=_refusal(restriction, resource), rules=(_rule(restriction),))
             passed.append(_rule(restriction))
         return Verdict(allowed=True, because=said, rules=tuple(passed))
 
-    def _names(self, restriction: RestrictionSet, actor: Actor) -> bool:
-        teams = (self.teams.get(name) for name in restriction.teams)
-        return actor.name in restriction.users or any(team and actor.name in team.members for team in teams)
+    def is_member(self, user: str, team: str) -> bool:
+        """Whether somebody is in a team, in whatever role; nobody is in one that there is not."""
+        return team in self.teams and user in self.teams[team].members
+
+    def _names(self, restriction: RestrictionSet, user: str) -> bool:
+        return user in restriction.users or any(self.is_member(user, team) for team in restriction.teams)
 
 
 def _applies(restriction: RestrictionSet, action: Action, resource: Resource) -> bool:
