@@ -7,8 +7,61 @@ down_revision = "registry_0003"
 branch_labels = None
 depends_on = None
 
-STATEMENTS: tuple[str, ...] = ()
-TABLES: tuple[str, ...] = ()
+STATEMENTS: tuple[str, ...] = (
+    # Paths are compared byte by byte: so a folder is one range of the index, in whatever script its names are.
+    """
+    CREATE TABLE files (
+        path       text        COLLATE "C" PRIMARY KEY,
+        digest     text        NOT NULL,
+        size       bigint      NOT NULL,
+        actor      text        NOT NULL,
+        written_at timestamptz NOT NULL
+    )
+    """,
+    """
+    CREATE INDEX files_by_digest ON files (digest)
+    """,
+    # What the files' own area of the object store holds, and when somebody last put it.
+    """
+    CREATE TABLE contents (
+        digest text        PRIMARY KEY,
+        size   bigint      NOT NULL,
+        put_at timestamptz NOT NULL
+    )
+    """,
+    """
+    CREATE INDEX contents_by_age ON contents (put_at)
+    """,
+    """
+    CREATE TABLE manifest_contents (
+        manifest text NOT NULL,
+        digest   text NOT NULL,
+        PRIMARY KEY (manifest, digest)
+    )
+    """,
+    """
+    CREATE INDEX manifests_by_content ON manifest_contents (digest)
+    """,
+    """
+    CREATE TABLE uploads (
+        upload_id  text        PRIMARY KEY,
+        path       text        NOT NULL,
+        actor      text        NOT NULL,
+        parts      integer     NOT NULL,
+        created_at timestamptz NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE upload_parts (
+        upload_id text    NOT NULL REFERENCES uploads ON DELETE CASCADE,
+        number    integer NOT NULL,
+        digest    text    NOT NULL,
+        size      bigint  NOT NULL,
+        PRIMARY KEY (upload_id, number)
+    )
+    """,
+)
+TABLES: tuple[str, ...] = ("upload_parts", "uploads", "manifest_contents", "contents", "files")
 
 
 def upgrade() -> None:

@@ -1,0 +1,102 @@
+"""Manifests: what a version's source held when it became one, as a list of files by content."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pelton.contracts.canonical import canonical_json, sha256
+from pelton.contracts.values import Artifact, Digest
+from pelton.objects import Objects
+from pelton.registry.files.paths import of_location
+from pelton.registry.files.tree import AREA
+
+FORMAT: Final = "file-manifest"
+
+# The share lock keeps the collector from a content until the manifest that needs it is committed.
+FILES_AT = text("""
+    SELECT files.path, files.digest, files.size FROM files JOIN contents USING (digest)
+    WHERE files.path = :path OR (files.path >= :path || '/' AND files.path < :path || '0')
+    ORDER BY files.path FOR SHARE OF contents
+""")
+KNOWN = text("SELECT 1 FROM contents WHERE digest = :digest FOR SHARE")
+SAVE = text("""
+    INSERT INTO contents (digest, size, put_at) VALUES (:digest, :size, now())
+    ON CONFLICT (digest) DO UPDATE SET put_at = now()
+""")
+SAVE_CONTENTS = text("""
+    INSERT INTO manifest_contents (manifest, digest)
+    SELECT DISTINCT CAST(:manifest AS text), digest FROM unnest(CAST(:digests AS text[])) AS digest
+    ON CONFLICT DO NOTHING
+""")
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One file of a manifest; its path is from where the manifest begins."""
+
+    path: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The files under a location, by path in the order of bytes. The same files are the same manifest, anywhere."""
+
+    files: Sequence[Entry]
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON: `{"files": [{"digest", "path", "size"}, …]}`."""
+        return canonical_json({"files": [msgspec.to_builtins(one) for one in self.files]})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            ValueError: it is no manifest.
+        """
+        return cls(msgspec.json.decode(data, type=_Document).files)
+
+
+class _Document(msgspec.Struct):
+    files: list[Entry]
+
+
+async def manifest(connection: AsyncConnection, objects: Objects, location: str) -> Artifact | None:
+    """The manifest of what lies at an artifact location now, stored; None where nothing lies there.
+
+    It is the artifact that a version made of the location has: as long as the caller's transaction, and then the
+    version, lasts, the collector leaves the manifest and every content in it alone.
+
+    Raises:
+        InvalidPathError: the location names no place of files.
+    """
+    path = of_location(location)
+    rows = (await connection.execute(FILES_AT, {"path": path})).all() if path else []
+    if path is None or not rows:
+        return None
+    start = len(path) + 1
+    # a location that is a file itself is a manifest of one, under its own name
+    entries = [Entry(row.path[start:] or path.rpartition("/")[2], row.digest, row.size) for row in rows]
+    data = Manifest(entries).to_bytes()
+    artifact = Artifact(digest=sha256(data), size=len(data), format=FORMAT)
+    if (await connection.execute(KNOWN, {"digest": artifact.digest})).first() is None:
+        await connection.execute(SAVE, {"digest": artifact.digest, "size": artifact.size})
+        digests = [one.digest for one in entries]
+        await connection.execute(SAVE_CONTENTS, {"manifest": artifact.digest, "digests": digests})
+        await objects.within(AREA).put(data)
+    return artifact
+
+
+async def read_manifest(objects: Objects, digest: Digest) -> Manifest:
+    """A stored manifest.
+
+    Raises:
+        ObjectNotFoundError, CorruptObjectError: as `Objects.get`.
+        ValueError: the digest is another object's.
+    """
+    return Manifest.from_bytes(await objects.within(AREA).get(digest))
