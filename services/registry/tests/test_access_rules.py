@@ -162,6 +162,14 @@ def test_who_may_not_act_under_a_tag_or_an_alias_may_not_take_it_away_either() -
         assert allowed(rules, Actor("ann", Role.CONTRIBUTOR), action, change)
 
 
+def test_what_no_restriction_is_about_needs_no_look_up() -> None:
+    rules = Rules.of([], [restriction(when=Condition(tags={"env": None}))])
+    restricted = {
+        (kind, action) for kind in ("model", "experiment") for action in Action if rules.restricts(kind, action)
+    }
+    assert restricted == {("model", Action.DELETE), ("model", Action.TAG)}
+
+
 def test_a_team_gives_its_role_on_its_models_only_and_never_takes_one_away() -> None:
     team = TeamChanged(team="fraud", members={"carl": "approver", "bob": "viewer"}, models=("fraud-*",))
     rules = Rules.of([team], [])
