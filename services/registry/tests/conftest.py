@@ -18,6 +18,7 @@ from pelton.eventkit.database import create_engine, migrate
 from pelton.eventkit.unit import Units
 from pelton.objects import Objects
 from pelton.registry import projections
+from pelton.registry.tracking.experiments import begin_with_default
 from pelton.testkit.servers import PostgresInstance
 
 MIGRATIONS = Path(projections.__file__).parent / "migrations" / "versions"
@@ -60,6 +61,7 @@ async def door(units: Units, pool: asyncpg.Pool, tmp_path: Path) -> AsyncIterato
     """The registry behind its authentication and body limit; the code of the models is uploaded."""
     objects = Objects((tmp_path / "objects").as_uri())
     await objects.put(CODE_BYTES)
+    await begin_with_default(pool, 0)
     door = Door(units, objects, pool)
     yield door
     await door.close()

@@ -21,6 +21,7 @@ from pelton.objects import Objects
 from pelton.registry import api
 from pelton.registry.access.control import AccessControl
 from pelton.registry.handlers import HANDLERS
+from pelton.registry.mlflow import server
 from pelton.registry.mlflow.endpoints import ENDPOINTS
 from pelton.registry.mlflow.front import Front
 from pelton.registry.mlflow.wire import Backend
@@ -53,6 +54,7 @@ class Door:
         access = AccessControl(units.engine)
         install_problem_handlers(app)
         app.include_router(api.router(units, objects, access))
+        app.include_router(server.router)
         self.backend = Backend(units, pool, objects, access)
         front = Front(app, lambda: self.backend, ENDPOINTS)
         guarded = BodyLimit(Authentication(front, TokenVerifier(KEY)), MAX_BODY)

@@ -18,7 +18,17 @@ from pelton.eventkit.telemetry.tracing import request_span
 log = structlog.get_logger(__name__)
 
 OPEN_PATHS = frozenset(
-    {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/health", "/v2/health/live", "/v2/health/ready"}
+    {
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/docs",
+        "/health",
+        "/version",
+        "/v2/health/live",
+        "/v2/health/ready",
+    }
 )
 
 

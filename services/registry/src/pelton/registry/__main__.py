@@ -14,9 +14,12 @@ from pelton.registry import api
 from pelton.registry.access.control import AccessControl
 from pelton.registry.handlers import HANDLERS
 from pelton.registry.lineage import handlers as lineage
+from pelton.registry.mlflow import server
 from pelton.registry.mlflow.endpoints import ENDPOINTS
 from pelton.registry.mlflow.front import PREFIXES, Front
 from pelton.registry.mlflow.wire import Backend, dialect
+from pelton.registry.tracking.experiments import begin_with_default
+from pelton.registry.tracking.times import milliseconds
 
 POOL: Final = 8
 
@@ -34,13 +37,14 @@ def main() -> None:
     service.handles(*HANDLERS, *lineage.HANDLERS)
     access = AccessControl(service.engine)
     service.runs(partial(access.follow, service.dsn))
-    service.routes(api.router(service.units, objects, access))
+    service.routes(api.router(service.units, objects, access), server.router)
 
     backends: list[Backend] = []
 
     async def open_backend() -> None:
         pool = await asyncpg.create_pool(service.dsn, min_size=1, max_size=POOL)
         service.closes(pool.close)
+        await begin_with_default(pool, milliseconds(service.units.clock()))
         backends.append(Backend(service.units, pool, objects, access))
 
     def front(app: ASGIApp) -> ASGIApp:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from pelton.eventkit.identity import Role
+from pelton.registry.mlflow import batches, experiments, runs
 from pelton.registry.mlflow.wire import Call, Endpoint
 
 VERSION: Final = "3.17.0"
@@ -14,4 +15,9 @@ async def server_info(call: Call, _: None) -> object:  # noqa: ARG001
     return {"store_type": "SqlStore", "workspaces_enabled": False}
 
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (Endpoint("GET", "3.0/mlflow/server-info", Role.VIEWER, handle=server_info),)
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    Endpoint("GET", "3.0/mlflow/server-info", Role.VIEWER, handle=server_info),
+    *experiments.ENDPOINTS,
+    *runs.ENDPOINTS,
+    *batches.ENDPOINTS,
+)

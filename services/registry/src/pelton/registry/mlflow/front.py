@@ -1,15 +1,17 @@
-"""Finds the route of a request to MLflow's interface, reads the request, and writes the answer or the error."""
+"""Finds the route of a request to MLflow's interface, and writes the answer or the error."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
-from urllib.parse import parse_qsl
+from typing import Final
 
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pelton.eventkit.identity import Actor
 from pelton.eventkit.problems import ProblemError
-from pelton.registry.mlflow.wire import Backend, Call, Endpoint, ErrorCode, MlflowError, from_problem, invalid
+from pelton.registry.mlflow.reading import read
+from pelton.registry.mlflow.translation import from_refusal
+from pelton.registry.mlflow.wire import Backend, Call, Endpoint, ErrorCode, MlflowError, from_problem
+from pelton.registry.tracking.refusals import Refusal
 
 PREFIXES: Final = ("/api/", "/ajax-api/")
 JSON: Final = (b"content-type", b"application/json")
@@ -48,6 +50,9 @@ class Front:
             await answer(send, error.status, error.body())
         except ProblemError as problem:
             said = from_problem(problem)
+            await answer(send, said.status, said.body())
+        except Refusal as refusal:
+            said = from_refusal(refusal)
             await answer(send, said.status, said.body())
 
     def _find(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
@@ -117,26 +122,7 @@ def _actor(scope: Scope, endpoint: Endpoint) -> Actor:
 async def _read(endpoint: Endpoint, scope: Scope, receive: Receive) -> msgspec.Struct | None:
     if endpoint.request is None:
         return None
-    body = await read_body(receive)
-    try:
-        if body:
-            return msgspec.json.decode(body, type=endpoint.request, strict=False)
-        return msgspec.convert(_query(scope["query_string"]), endpoint.request, strict=False)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid(f"The request cannot be read: {error}") from error
-
-
-def _query(query: bytes) -> dict[str, Any]:
-    """The parameters of a query; one that comes more than once is a list."""
-    found: dict[str, Any] = {}
-    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
-        if name not in found:
-            found[name] = value
-        elif isinstance(found[name], list):
-            found[name].append(value)
-        else:
-            found[name] = [found[name], value]
-    return found
+    return read(endpoint.request, await read_body(receive), scope["query_string"])
 
 
 def _encode(value: object) -> bytes:

@@ -1,4 +1,8 @@
-"""Experiments and runs of MLflow's clients: high-volume data, kept beside the facts."""
+"""Experiments and runs of MLflow's clients: high-volume data, kept beside the facts.
+
+Experiments and runs are marked as deleted and never removed, so that no foreign key is needed to watch over them: one
+would lock the parent's row for every metric that is written.
+"""
 
 from alembic import op
 
@@ -7,8 +11,219 @@ down_revision = "registry_0001"
 branch_labels = None
 depends_on = None
 
-STATEMENTS: tuple[str, ...] = ()
-TABLES: tuple[str, ...] = ()
+STATEMENTS = (
+    """
+    CREATE TABLE experiments (
+        experiment_id     bigint PRIMARY KEY,
+        name              text   NOT NULL UNIQUE,
+        artifact_location text   NOT NULL,
+        lifecycle_stage   text   NOT NULL DEFAULT 'active',
+        creation_time     bigint NOT NULL,
+        last_update_time  bigint NOT NULL
+    )
+    """,
+    """
+    CREATE SEQUENCE experiment_ids OWNED BY experiments.experiment_id
+    """,
+    """
+    CREATE TABLE experiment_tags (
+        experiment_id bigint NOT NULL,
+        key           text   NOT NULL,
+        value         text   NOT NULL,
+        PRIMARY KEY (experiment_id, key)
+    )
+    """,
+    """
+    CREATE TABLE tracked_runs (
+        run             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run_id          text   NOT NULL UNIQUE,
+        experiment_id   bigint NOT NULL,
+        run_name        text   NOT NULL,
+        user_id         text   NOT NULL,
+        status          text   NOT NULL,
+        start_time      bigint NOT NULL,
+        end_time        bigint,
+        artifact_uri    text   NOT NULL,
+        lifecycle_stage text   NOT NULL DEFAULT 'active'
+    )
+    """,
+    """
+    CREATE INDEX tracked_runs_by_start ON tracked_runs (experiment_id, start_time DESC, run_id)
+    """,
+    """
+    CREATE TABLE run_params (
+        run   bigint NOT NULL,
+        key   text   NOT NULL,
+        value text   NOT NULL,
+        PRIMARY KEY (run, key)
+    )
+    """,
+    """
+    CREATE TABLE run_tags (
+        run   bigint NOT NULL,
+        key   text   NOT NULL,
+        value text   NOT NULL,
+        PRIMARY KEY (run, key)
+    )
+    """,
+    # A series is one metric of one run, with its latest point. No index covers the point, and pages have room, so that
+    # a new latest point is written in place.
+    """
+    CREATE TABLE run_metrics (
+        series    bigint           GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run       bigint           NOT NULL,
+        key       text             NOT NULL,
+        value     double precision NOT NULL,
+        timestamp bigint           NOT NULL,
+        step      bigint           NOT NULL,
+        UNIQUE (run, key)
+    ) WITH (fillfactor = 70)
+    """,
+    # The key is the order of a history, and the reason why a point that is sent twice is there once.
+    """
+    CREATE TABLE metric_points (
+        series    bigint           NOT NULL,
+        step      bigint           NOT NULL,
+        timestamp bigint           NOT NULL,
+        value     double precision NOT NULL,
+        PRIMARY KEY (series, step, timestamp, value)
+    )
+    """,
+    """
+    CREATE TABLE model_metrics (
+        model_id       text             NOT NULL,
+        run            bigint           NOT NULL,
+        key            text             NOT NULL,
+        value          double precision NOT NULL,
+        timestamp      bigint           NOT NULL,
+        step           bigint           NOT NULL,
+        dataset_name   text             NOT NULL,
+        dataset_digest text             NOT NULL,
+        PRIMARY KEY (model_id, key, step, timestamp, value, run, dataset_name, dataset_digest)
+    )
+    """,
+    """
+    CREATE TABLE datasets (
+        dataset       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        experiment_id bigint NOT NULL,
+        name          text   NOT NULL,
+        digest        text   NOT NULL,
+        source_type   text   NOT NULL,
+        source        text   NOT NULL,
+        schema        text,
+        profile       text,
+        UNIQUE (experiment_id, name, digest)
+    )
+    """,
+    """
+    CREATE TABLE run_datasets (
+        run     bigint NOT NULL,
+        dataset bigint NOT NULL,
+        context text,
+        tags    json   NOT NULL,
+        PRIMARY KEY (run, dataset)
+    )
+    """,
+    """
+    CREATE TABLE run_models (
+        run      bigint NOT NULL,
+        relation text   NOT NULL,
+        model_id text   NOT NULL,
+        step     bigint NOT NULL,
+        PRIMARY KEY (run, relation, model_id, step)
+    )
+    """,
+    # What a client logs at once is one call, one transaction and one round trip. Returns the lifecycle stage of the
+    # run, or null when there is none, and has written unless that is 'active'. A param that has another value already
+    # is error PT409, whose detail lists such params, and nothing is written. Rows are written in the order of their
+    # keys, so that calls which share some wait for one another and never in a circle.
+    """
+    CREATE FUNCTION log_batch(
+        given_run text,
+        metric_keys text[], metric_values double precision[], metric_times bigint[], metric_steps bigint[],
+        metric_models text[], metric_datasets text[], metric_digests text[],
+        param_keys text[], param_values text[], tag_keys text[], tag_values text[]
+    ) RETURNS text LANGUAGE plpgsql AS $$
+    DECLARE
+        the_run bigint;
+        stage   text;
+        changed json;
+    BEGIN
+        SELECT run, lifecycle_stage INTO the_run, stage FROM tracked_runs WHERE run_id = given_run;
+        IF stage IS DISTINCT FROM 'active' THEN
+            RETURN stage;
+        END IF;
+        IF cardinality(param_keys) > 0 THEN
+            WITH given AS (
+                SELECT * FROM unnest(param_keys, param_values) AS given (key, value)
+            ), differing AS (
+                INSERT INTO run_params AS kept (run, key, value) SELECT the_run, key, value FROM given ORDER BY key
+                ON CONFLICT (run, key) DO UPDATE SET value = kept.value WHERE kept.value <> excluded.value
+                RETURNING kept.key, kept.value
+            )
+            SELECT json_agg(json_build_object('key', key, 'old_value', differing.value, 'new_value', given.value))
+            INTO changed FROM differing JOIN given USING (key) WHERE differing.value <> given.value;
+            IF changed IS NOT NULL THEN
+                RAISE EXCEPTION 'a param has another value' USING ERRCODE = 'PT409', DETAIL = changed;
+            END IF;
+        END IF;
+        IF cardinality(tag_keys) > 0 THEN
+            INSERT INTO run_tags (run, key, value)
+            SELECT the_run, key, value FROM unnest(tag_keys, tag_values) AS given (key, value) ORDER BY key
+            ON CONFLICT (run, key) DO UPDATE SET value = excluded.value;
+            IF 'mlflow.runName' = ANY (tag_keys) THEN
+                UPDATE tracked_runs SET run_name = tag.value
+                FROM run_tags AS tag
+                WHERE tracked_runs.run = the_run AND tag.run = the_run AND tag.key = 'mlflow.runName';
+            END IF;
+        END IF;
+        IF cardinality(metric_keys) > 0 THEN
+            WITH given AS (
+                SELECT * FROM unnest(metric_keys, metric_values, metric_times, metric_steps)
+                    AS given (key, value, timestamp, step)
+            ), written AS (
+                INSERT INTO run_metrics AS kept (run, key, value, timestamp, step)
+                SELECT DISTINCT ON (key) the_run, key, value, timestamp, step
+                FROM given ORDER BY key, step DESC, timestamp DESC, value DESC
+                ON CONFLICT (run, key) DO UPDATE
+                SET (value, timestamp, step) = (
+                    SELECT newest.value, newest.timestamp, newest.step
+                    FROM (VALUES (kept.value, kept.timestamp, kept.step),
+                                 (excluded.value, excluded.timestamp, excluded.step)) AS newest (value, timestamp, step)
+                    ORDER BY newest.step DESC, newest.timestamp DESC, newest.value DESC LIMIT 1)
+                RETURNING kept.key, kept.series
+            )
+            INSERT INTO metric_points (series, step, timestamp, value)
+            SELECT series, step, timestamp, value FROM given JOIN written USING (key)
+            ON CONFLICT DO NOTHING;
+        END IF;
+        IF cardinality(metric_models) > 0 THEN
+            INSERT INTO model_metrics (model_id, run, key, value, timestamp, step, dataset_name, dataset_digest)
+            SELECT model_id, the_run, key, value, timestamp, step, dataset_name, dataset_digest
+            FROM unnest(metric_models, metric_keys, metric_values, metric_times, metric_steps,
+                        metric_datasets, metric_digests)
+                AS given (model_id, key, value, timestamp, step, dataset_name, dataset_digest)
+            WHERE model_id <> ''
+            ON CONFLICT DO NOTHING;
+        END IF;
+        RETURN stage;
+    END
+    $$
+    """,
+)
+TABLES = (
+    "run_models",
+    "run_datasets",
+    "datasets",
+    "model_metrics",
+    "metric_points",
+    "run_metrics",
+    "run_tags",
+    "run_params",
+    "tracked_runs",
+    "experiment_tags",
+    "experiments",
+)
 
 
 def upgrade() -> None:
@@ -17,5 +232,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP FUNCTION log_batch")
     for table in TABLES:
         op.execute(f"DROP TABLE {table}")
