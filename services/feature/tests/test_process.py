@@ -16,6 +16,7 @@ from feature_definitions import DAY_0, event, model, source, stream, view
 from feature_process import Feature
 
 from pelton.contracts.definitions import ModelDefinition
+from pelton.contracts.feature import DatasetProfile
 from pelton.contracts.registry import ModelRegistered
 from pelton.contracts.trainer import TrainingRequested, Trigger
 from pelton.contracts.values import Artifact, Window
@@ -222,6 +223,18 @@ async def test_a_dataset_carries_the_attributes_of_the_evaluation_as_texts_and_n
     by_key = {one["flight"]: one for one in filled}
     for row in rows.iter_rows(named=True):
         assert (row["carrier"], row["delay"]) == (by_key[row["key"]]["carrier"], by_key[row["key"]]["delay"])
+
+
+async def test_a_profile_of_the_dataset_lies_beside_it(feature: Feature, filled: list[dict[str, Any]]) -> None:  # noqa: ARG001
+    definition = model("departures", "landings", FEATURES[:2], name="profiled", evaluation={"segments": ("carrier",)})
+    await feature.hears(registered(definition), requested("profiled", definition, DAY_0, END))
+    _, fact = await outcome(feature, "profiled")
+    raw = await Objects((feature.home / "objects").as_uri()).get(fact["profile"])
+    found = DatasetProfile.model_validate_json(raw)
+    rows = await rows_of(feature, fact)
+    assert (found.rows, list(found.columns)) == (rows.height, sorted(rows.columns))
+    assert found.columns["label"].mean == pytest.approx(fact["positives"] / fact["rows"])
+    assert found.columns["carrier"].missing == rows["carrier"].null_count()
 
 
 async def test_the_same_dataset_twice_has_the_same_digest(feature: Feature, filled: list[dict[str, Any]]) -> None:

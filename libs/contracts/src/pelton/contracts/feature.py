@@ -1,9 +1,9 @@
 """Facts of the feature service: what data there is, and the datasets made of it."""
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from pelton.contracts.definitions import FeatureViewDefinition, SourceDefinition
-from pelton.contracts.fact import Fact
+from pelton.contracts.fact import Fact, Value
 from pelton.contracts.values import Artifact, Digest, OffsetRange, Window
 
 
@@ -42,10 +42,35 @@ class RecordsQuarantined(Fact, owner="feature"):
     offsets: tuple[OffsetRange, ...]
 
 
+class ColumnProfile(Value):
+    """One column: rows without a (finite) value, how many different values, and of numbers how they lie.
+
+    `deviation` is the standard deviation by n, none where it is beyond a float; `quantiles` are values of the column,
+    by share.
+    """
+
+    type: str
+    missing: int
+    distinct: int
+    mean: float | None = None
+    deviation: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    quantiles: dict[str, float] = Field(default_factory=dict)
+
+
+class DatasetProfile(Value):
+    """A dataset without its rows. It lies in the object store, as canonical JSON."""
+
+    rows: int
+    columns: dict[str, ColumnProfile]
+
+
 class DatasetMaterialized(Fact, owner="feature"):
     """An immutable, point-in-time correct dataset of labelled rows is in the object store as Parquet.
 
     `span` is the event time of its rows; nothing later than `as_of` was looked at. `offsets` bound what was read.
+    `profile` is the digest of its `DatasetProfile`; datasets from before there were any have none.
     """
 
     dataset: Digest
@@ -60,6 +85,7 @@ class DatasetMaterialized(Fact, owner="feature"):
     offsets: tuple[OffsetRange, ...]
     views: dict[str, Digest]
     sources: dict[str, Digest]
+    profile: Digest | None = None
 
 
 class DatasetFailed(Fact, owner="feature"):

@@ -2,12 +2,14 @@
 
 import asyncio
 
+from pelton.contracts.canonical import canonical_json
 from pelton.contracts.feature import DatasetMaterialized
 from pelton.contracts.values import Artifact, Window
 from pelton.eventkit.failures import TransientError
 from pelton.feature.datasets import Recipe, build
 from pelton.feature.ingest import Ingestion
 from pelton.feature.offline import OfflineStore, parquet
+from pelton.feature.profiles import profile
 from pelton.objects import Objects
 
 
@@ -36,6 +38,7 @@ class Materializer:
         dataset = await asyncio.to_thread(build, recipe, loaded.events)
         data = await asyncio.to_thread(parquet, dataset)
         digest = await self._objects.put(data)
+        columns = await asyncio.to_thread(profile, dataset)
         return DatasetMaterialized(
             dataset=digest,
             training_id=training_id,
@@ -49,4 +52,5 @@ class Materializer:
             offsets=loaded.offsets,
             views={name: view.digest for name, view in sorted(recipe.views.items())},
             sources={name: source.digest for name, source in sorted(recipe.sources.items())},
+            profile=await self._objects.put(canonical_json(columns)),
         )
