@@ -56,6 +56,7 @@ KEEPER: Final = """
     ORDER BY model, version LIMIT 1
 """
 
+ARTIFACT_URI: Final = "SELECT artifact_uri FROM tracked_runs WHERE run_id = $1"
 TOUCH: Final = """
     INSERT INTO contents (digest, size, put_at) VALUES ($1, $2, $3)
     ON CONFLICT (digest) DO UPDATE SET put_at = greatest(contents.put_at, EXCLUDED.put_at)
@@ -129,6 +130,12 @@ async def keeper(connection: asyncpg.Connection, path: str) -> Keeper | None:
     holders = [f"{SCHEME}:/{folder}" for folder in (*folders_of(path), path)]
     row = await connection.fetchrow(KEEPER, location, holders)
     return None if row is None else Keeper(row["model"], row["version"], row["stage"])
+
+
+async def artifact_uri(pool: asyncpg.Pool, run_id: str) -> str | None:
+    """The location that a run's artifacts lie at; None for no run."""
+    found: str | None = await pool.fetchval(ARTIFACT_URI, run_id)
+    return found
 
 
 async def touch(pool: asyncpg.Pool, digest: Digest, size: int, put_at: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import asyncpg
 
@@ -49,8 +50,13 @@ class FileTree:
     """
 
     pool: asyncpg.Pool
-    objects: Objects
+    area: Objects
     clock: Clock
+
+    @classmethod
+    def of(cls, pool: asyncpg.Pool, objects: Objects, clock: Clock) -> Self:
+        """The files of an object store."""
+        return cls(pool, objects.within(AREA), clock)
 
     async def write(self, path: str, pieces: AsyncIterable[bytes], actor: str) -> FileRow:
         """Give a path the content that comes; it has the old one, or none, until all of the new one has come.
@@ -62,7 +68,7 @@ class FileTree:
         parse(path)
         async with self.pool.acquire() as connection:
             await self._check_writable(connection, path)  # before hours of upload are in vain
-        async with self.objects.draft(pieces) as draft:
+        async with self.area.draft(pieces) as draft:
             return await self.adopt(path, draft, actor)
 
     async def adopt(self, path: str, draft: Draft, actor: str) -> FileRow:
@@ -94,15 +100,13 @@ class FileTree:
 
     def read(self, digest: Digest) -> AsyncIterator[bytes]:
         """A content by pieces; the last one comes only once all were found to be right (`Objects.stream`)."""
-        return self.objects.stream(digest)
+        return self.area.stream(digest)
 
     async def children(self, folder: str) -> Sequence[Child]:
-        """What lies directly in a folder, by name; the root is the empty text. For a file, itself."""
+        """What lies directly in a folder, by name; nothing in a file. The root is the empty text."""
         if folder:
             parse(folder)
         found = await store.children(self.pool, folder)
-        if not found and folder and (file := await store.find(self.pool, folder)) is not None:
-            return [Child(file.path.rpartition("/")[2], file.size)]
         return sorted((Child(name, size) for name, size in found), key=lambda child: child.name)
 
     async def delete(self, path: str) -> int:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from pelton.eventkit.identity import Role
-from pelton.registry.mlflow import batches, experiments, runs
+from pelton.registry.mlflow import artifacts, batches, experiments, runs
 from pelton.registry.mlflow.wire import Call, Endpoint
 
 VERSION: Final = "3.17.0"
@@ -17,6 +17,7 @@ async def server_info(call: Call, _: None) -> object:  # noqa: ARG001
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "3.0/mlflow/server-info", Role.VIEWER, handle=server_info),
+    *artifacts.ENDPOINTS,
     *experiments.ENDPOINTS,
     *runs.ENDPOINTS,
     *batches.ENDPOINTS,
