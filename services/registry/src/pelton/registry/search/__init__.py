@@ -1,0 +1,4 @@
+"""MLflow's filter language: what may be asked of each kind of thing, how it is read, and how it becomes SQL.
+
+`terms` are the comparisons, `grammar` says what each search knows, `parser` reads text, `sql` compiles for a database.
+"""
