@@ -9,7 +9,8 @@ from pelton.contracts.deployer import Evidence, ModelDeployed, StepSettings, Tra
 from pelton.contracts.fact import Fact
 from pelton.contracts.records import OutcomeBatch, PredictionBatch
 from pelton.contracts.values import Artifact, Evaluation, ModelVersion
-from pelton.deployer.domain import Rollout, step_settings
+from pelton.deployer.domain.decisions import step_settings
+from pelton.deployer.domain.rollout import Rollout
 
 MODEL = "late"
 PLAN = RolloutDefinition(steps=(0.2, 0.5), patience="10d", bake="2d", margin=0.02, canary_margin=0.1)

@@ -14,9 +14,21 @@ from pelton.contracts.deployer import (
     RolloutStarted,
     RolloutSucceeded,
     TrafficShifted,
+    VariantArm,
+    Variants,
 )
 from pelton.contracts.fact import Fact
-from pelton.deployer.domain import Rollout, promoted, rolled_back, settle, stage, step_settings, withdraw
+from pelton.deployer.domain.decisions import (
+    configure,
+    end_variants,
+    promoted,
+    rolled_back,
+    settle,
+    stage,
+    step_settings,
+    withdraw,
+)
+from pelton.deployer.domain.rollout import Rollout
 
 VERSIONS = st.integers(1, 6)
 
@@ -54,6 +66,9 @@ class AnyStory(RuleBasedStateMachine):
                 case TrafficShifted():
                     assert fact.revision == before.revision + 1
                     assert (fact.challenger is None) == (fact.mode == "champion")
+                    assert fact.variants is None or fact.mode == "champion"
+                    if fact.mode == "shadow":
+                        self.weights |= dict.fromkeys(self.open, 0.0)
 
     @rule(number=VERSIONS)
     def staged(self, number: int) -> None:
@@ -102,21 +117,40 @@ class AnyStory(RuleBasedStateMachine):
 
     @rule(number=VERSIONS)
     def taken_out(self, number: int) -> None:
-        champion, bake = self.rollout.champion, self.rollout.bake
+        champion, bake, variants = self.rollout.champion, self.rollout.bake, self.rollout.variants
         facts = withdraw(self.rollout, number, "person")
         self.tell(facts)
         assert self.rollout.bake == bake
-        if facts and champion is not None and bake is None:
+        assert self.rollout.variants is None or not self.rollout.variants.has(number)
+        if facts and champion is not None and bake is None and variants is None:
             self.answers_alone(champion)
+
+    @rule(number=VERSIONS, other=VERSIONS)
+    def shared_out(self, number: int, other: int) -> None:
+        arms = tuple(VariantArm(name=f"arm-{one}", weight=0.5, version=version(one)) for one in (number, other))
+        trial = self.rollout.trial
+        self.tell(configure(self.rollout, Variants(key="key", salt="s", arms=arms)))
+        assert self.rollout.trial == trial
+        assert self.rollout.champion is None or self.rollout.variants is not None
+
+    @rule()
+    def shared_no_more(self) -> None:
+        self.tell(end_variants(self.rollout))
+        assert self.rollout.variants is None
 
     def answers_alone(self, champion: object) -> None:
         assert self.rollout.champion == champion
-        assert (self.rollout.trial, self.rollout.bake) == (None, None)
+        assert (self.rollout.trial, self.rollout.bake, self.rollout.variants) == (None, None, None)
 
     @invariant()
     def at_most_one_is_on_trial(self) -> None:
         assert (self.rollout.trial is not None) == bool(self.open)
         assert self.rollout.trial is None or self.rollout.bake is None or self.rollout.trial.step == 0
+
+    @invariant()
+    def no_test_has_the_keys_that_variants_share(self) -> None:
+        assert self.rollout.variants is None or step_settings(self.rollout, "began") is None
+        assert self.rollout.variants is None or self.rollout.bake is None
 
 
 TestAnyStory = AnyStory.TestCase

@@ -10,7 +10,16 @@ from pelton.contracts.deployer import (
     TrafficShifted,
     Verdict,
 )
-from pelton.deployer.domain import AbortReason, Rollout, promoted, rolled_back, settle, stage, step_settings, withdraw
+from pelton.deployer.domain.decisions import (
+    AbortReason,
+    promoted,
+    rolled_back,
+    settle,
+    stage,
+    step_settings,
+    withdraw,
+)
+from pelton.deployer.domain.rollout import Rollout
 
 
 def in_shadow() -> Rollout:

@@ -9,13 +9,19 @@ import httpx
 import pytest
 from aiokafka import ConsumerRecord
 from deployer_process import Deployer, Log, deployer_process, moved, promoted, registered, taken_back, unit_of
-from deployer_stories import outcomes, predictions, wrong
+from deployer_stories import outcomes, predictions, version, wrong
 from prometheus_client import CollectorRegistry
 
-from pelton.contracts.deployer import GuardrailBreached, RolloutAborted, RolloutAdvanced, RolloutSucceeded
+from pelton.contracts.deployer import (
+    GuardrailBreached,
+    RolloutAborted,
+    RolloutAdvanced,
+    RolloutSucceeded,
+    TrafficShifted,
+)
 from pelton.contracts.fact import Fact
 from pelton.contracts.records import OutcomeBatch, encode
-from pelton.contracts.registry import ModelStageChanged
+from pelton.contracts.registry import ModelStageChanged, Variant, VariantsConfigured, VariantsEnded
 from pelton.contracts.topics import OUTCOMES, PREDICTIONS
 from pelton.deployer.evidence import EvidenceProcessor
 from pelton.eventkit.database import create_engine
@@ -111,6 +117,45 @@ async def _replayed(replay: Any, value: bytes, log: Log) -> bytes | None:  # noq
     return found
 
 
+async def test_variants_share_the_keys_and_what_was_tried_begins_anew_when_they_end(deployer: Deployer) -> None:
+    await in_shadow(deployer, "shared")
+    arms = (Variant(name="old", version=1, weight=0.6), Variant(name="new", version=2, weight=0.4))
+    configured = VariantsConfigured(
+        model="shared",
+        variants=arms,
+        key="customer",
+        salt="salt",
+        reason="which is better",
+        details=(version(1, "shared"), version(2, "shared")),
+    )
+    await deployer.hears(configured.model_copy(update={"details": (version(1, "shared"),)}), configured, configured)
+    (shifted,) = await deployer.until("shared", "TrafficShifted champion")
+    assert isinstance(shifted, TrafficShifted)
+    assert shifted.variants is not None
+    assert [(arm.name, arm.weight, arm.version.version) for arm in shifted.variants.arms] == [
+        ("old", 0.6, 1),
+        ("new", 0.4, 2),
+    ]
+    assert await deployer.get("/v1/routes/shared") == {
+        "model": "shared",
+        "revision": 3,
+        "champion": 1,
+        "challenger": None,
+        "mode": "variants",
+        "weight": 0.0,
+        "variants": {
+            "key": "customer",
+            "arms": [{"name": "old", "version": 1, "weight": 0.6}, {"name": "new", "version": 2, "weight": 0.4}],
+        },
+    }
+    # outcomes of the shadow that was, and of the variants, decide nothing
+    await deployer.sees(better("shared", 2), better("shared", 3, mode="variants", challenger=None))
+    await deployer.hears(VariantsEnded(model="shared", reason="enough"))
+    await deployer.until("shared", "TrafficShifted champion", "TrafficShifted shadow")
+    await deployer.sees(better("shared", 4))
+    await deployer.until("shared", "RolloutAdvanced 1", "TrafficShifted canary")
+
+
 async def test_a_better_version_passes_every_step_is_deployed_and_bakes(deployer: Deployer) -> None:
     await in_shadow(deployer, "late")
     for topic in (OUTCOMES, PREDICTIONS):
@@ -141,6 +186,7 @@ async def test_a_better_version_passes_every_step_is_deployed_and_bakes(deployer
         "challenger": 1,
         "mode": "bake",
         "weight": 0.0,
+        "variants": None,
     }
     told = await deployer.facts("late")
     assert {envelope.causation_id for envelope, _, _ in told[-2:]} == {str(promotion.id)}

@@ -1,12 +1,12 @@
 """Facts of the deployer: which version answers which requests, and the tests that decided it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from pelton.contracts.definitions import RolloutDefinition
 from pelton.contracts.fact import Fact, Value
-from pelton.contracts.values import ModelVersion, OffsetRange, Probability
+from pelton.contracts.values import ModelVersion, Name, OffsetRange, Probability
 
 Phase = Literal["initial", "shadow", "canary", "bake"]
 Verdict = Literal["no_worse", "worse", "inconclusive"]
@@ -108,11 +108,36 @@ class GuardrailBreached(Fact, owner="deployer"):
     evidence: Evidence
 
 
+class VariantArm(Value):
+    """One of several versions that answer beside each other, and its share of the keys."""
+
+    name: Name
+    weight: Annotated[float, Field(gt=0, le=1)]
+    version: ModelVersion
+
+
+class Variants(Value):
+    """Versions that share the keys: a row is answered by the arm into whose part the hash of its key falls.
+
+    The parts lie side by side in the order of the arms. `key` is the field of the request whose value counts; where a
+    request does not have it, the row's own key does.
+    """
+
+    key: str
+    salt: str
+    arms: Annotated[tuple[VariantArm, ...], Field(min_length=1)]
+
+    def has(self, version: int) -> bool:
+        """Whether a version answers in some arm."""
+        return any(arm.version.version == version for arm in self.arms)
+
+
 class TrafficShifted(Fact, owner="deployer"):
     """The whole route of a model: enough for a replica of inference that knows nothing else.
 
     `challenger` in `shadow` or `bake` scores every row and answers none; in `canary` it answers those rows whose
-    key hashes below `weight` under `salt`. `revision` grows by one with each change of a model's route.
+    key hashes below `weight` under `salt`. Where there are `variants`, they answer, there is no challenger, and the
+    champion stands in for an arm that fails. `revision` grows by one with each change of a model's route.
     """
 
     model: str
@@ -122,6 +147,7 @@ class TrafficShifted(Fact, owner="deployer"):
     challenger: ModelVersion | None
     weight: Probability
     salt: str
+    variants: Variants | None = None
 
 
 class ModelDeployed(Fact, owner="deployer"):

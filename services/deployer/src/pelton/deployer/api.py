@@ -1,12 +1,14 @@
 """The deployer's routes: rollouts, routes, and a person's word."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 
+from pelton.contracts.deployer import Variants
 from pelton.contracts.values import Name
 from pelton.deployer import store
-from pelton.deployer.domain import Rollout, withdraw
+from pelton.deployer.domain.decisions import withdraw
+from pelton.deployer.domain.rollout import Rollout
 from pelton.deployer.recording import record
 from pelton.eventkit.asgi import require
 from pelton.eventkit.identity import Actor, Role
@@ -38,7 +40,7 @@ def router(units: Units) -> APIRouter:
     async def route(model: Name, actor: Annotated[Actor, Depends(require(Role.VIEWER))]) -> dict[str, Any]:  # noqa: ARG001
         """Which version answers a model's requests."""
         described = await _describe(units, model, 0)
-        return {name: described[name] for name in ("model", "revision", "champion", "challenger", "mode", "weight")}
+        return {name: described[name] for name in _ROUTE}
 
     @routes.post("/rollouts/{model}/abort")
     async def abort(model: Name, actor: Annotated[Actor, Depends(require(Role.CONTRIBUTOR))]) -> dict[str, Any]:
@@ -58,6 +60,9 @@ def router(units: Units) -> APIRouter:
     return routes
 
 
+_ROUTE: Final = ("model", "revision", "champion", "challenger", "mode", "weight", "variants")
+
+
 async def _known(unit: UnitOfWork, model: str) -> Rollout:
     rollout = await unit.load(Rollout, model)
     if rollout == Rollout.initial(model):
@@ -73,17 +78,32 @@ async def _describe(units: Units, model: str, history: int) -> dict[str, Any]:
         test = await store.test_of(unit.connection, model)
         facts = await store.history(unit.connection, model, history) if history else []
     trial, bake = rollout.trial, rollout.bake
-    other = bake.former if bake else trial.challenger if trial else None
+    on_route = trial if trial and not rollout.trial_waits else None
+    other = bake.former if bake else on_route.challenger if on_route else None
     return {
         "model": model,
         "revision": rollout.revision,
-        "mode": "bake" if bake else trial.phase if trial and rollout.champion else "champion",
+        "mode": _mode(rollout),
         "champion": rollout.champion.version if rollout.champion else None,
         "challenger": other.version if other else None,
-        "weight": trial.weight if trial else 0.0,
+        "weight": on_route.weight if on_route else 0.0,
+        "variants": _describe_variants(rollout.variants) if rollout.variants else None,
         "step": trial.step if trial else None,
         "steps": len(trial.plan.steps) if trial else None,
         "passed": trial.passed if trial else None,
         "test": test.evidence().model_dump(mode="json") if test else None,
         "history": facts,
     }
+
+
+def _mode(rollout: Rollout) -> str:
+    if rollout.bake:
+        return "bake"
+    if rollout.variants:
+        return "variants"
+    return rollout.trial.phase if rollout.trial and rollout.champion else "champion"
+
+
+def _describe_variants(variants: Variants) -> dict[str, Any]:
+    arms = [{"name": arm.name, "version": arm.version.version, "weight": arm.weight} for arm in variants.arms]
+    return {"key": variants.key, "arms": arms}

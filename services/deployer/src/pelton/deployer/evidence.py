@@ -11,7 +11,8 @@ from pelton.contracts.definitions import seconds
 from pelton.contracts.records import decode_outcomes
 from pelton.contracts.topics import OUTCOMES
 from pelton.deployer import store
-from pelton.deployer.domain import Rollout, settle
+from pelton.deployer.domain.decisions import settle
+from pelton.deployer.domain.rollout import Rollout
 from pelton.deployer.recording import record
 from pelton.deployer.sequential import UnfitObservationsError
 from pelton.deployer.step import StepTest, answers_of

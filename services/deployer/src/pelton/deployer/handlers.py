@@ -1,19 +1,27 @@
 """What the deployer does about facts of the registry."""
 
+import structlog
+
+from pelton.contracts.deployer import VariantArm, Variants
 from pelton.contracts.registry import (
     ApprovalDenied,
     ModelPromoted,
     ModelRegistered,
     ModelRolledBack,
     ModelStageChanged,
+    VariantsConfigured,
+    VariantsEnded,
 )
 from pelton.deployer import store
-from pelton.deployer.domain import Rollout, promoted, rolled_back, stage, withdraw
+from pelton.deployer.domain.decisions import configure, end_variants, promoted, rolled_back, stage, withdraw
+from pelton.deployer.domain.rollout import Rollout
 from pelton.deployer.recording import record
 from pelton.eventkit.envelope import Received
 from pelton.eventkit.failures import TransientError
 from pelton.eventkit.handlers import subscribe
 from pelton.eventkit.unit import UnitOfWork
+
+log = structlog.get_logger(__name__)
 
 
 @subscribe(ModelRegistered, id="deployer.plans")
@@ -63,10 +71,34 @@ async def on_model_rolled_back(event: Received[ModelRolledBack], unit: UnitOfWor
     await record(unit, rollout, rolled_back(rollout, event.data.details))
 
 
+@subscribe(VariantsConfigured, id="deployer.variants_configured")
+async def on_variants_configured(event: Received[VariantsConfigured], unit: UnitOfWork) -> None:
+    """Share the model's keys out, if every version of the configuration can be served."""
+    fact = event.data
+    if len(fact.details) != len(fact.variants):
+        log.warning("variants are not served", model=fact.model, reason="not every version of them can be")
+        return
+    arms = tuple(
+        VariantArm(name=one.name, weight=one.weight, version=version)
+        for one, version in zip(fact.variants, fact.details, strict=True)
+    )
+    rollout = await unit.load(Rollout, fact.model)
+    await record(unit, rollout, configure(rollout, Variants(key=fact.key, salt=fact.salt, arms=arms)))
+
+
+@subscribe(VariantsEnded, id="deployer.variants_ended")
+async def on_variants_ended(event: Received[VariantsEnded], unit: UnitOfWork) -> None:
+    """Let the champion answer every row again."""
+    rollout = await unit.load(Rollout, event.data.model)
+    await record(unit, rollout, end_variants(rollout))
+
+
 HANDLERS = (
     on_model_registered,
     on_model_stage_changed,
     on_approval_denied,
     on_model_promoted,
     on_model_rolled_back,
+    on_variants_configured,
+    on_variants_ended,
 )

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pelton.contracts.deployer import TrafficShifted
 from pelton.contracts.fact import Fact
 from pelton.deployer import store
-from pelton.deployer.domain import Rollout, step_settings
+from pelton.deployer.domain.decisions import step_settings
+from pelton.deployer.domain.rollout import Rollout
 from pelton.deployer.step import StepTest
 from pelton.eventkit.envelope import Cause
 from pelton.eventkit.unit import UnitOfWork
