@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import pytest
 from registry_facts import CODE, MODEL, aborted, artifact, breached, define, evaluation, person, succeeded, trained
@@ -8,7 +9,7 @@ from pelton.contracts.definitions import ModelDefinition
 from pelton.contracts.fact import Fact
 from pelton.contracts.registry import ModelPromoted, ModelRolledBack, ModelStageChanged, RunFinished
 from pelton.contracts.values import Artifact
-from pelton.registry.domain import promotion
+from pelton.registry.domain import approvals, promotion, transitions
 from pelton.registry.domain.model import Model
 from pelton.registry.domain.refusals import (
     ArtifactMismatch,
@@ -22,6 +23,7 @@ from pelton.registry.domain.registration import loosened_approval, register
 from pelton.registry.domain.training import UnknownDefinitionError, conclude
 
 DEPLOYER = "service:deployer"
+NOW = datetime(2013, 3, 1, tzinfo=UTC)
 Step = Callable[[Model], Sequence[Fact]]
 
 
@@ -38,7 +40,7 @@ def training(number: int, definition: ModelDefinition | None = None, **changes: 
 
 
 def success(version: int) -> Step:
-    return lambda model: promotion.succeed(model, succeeded(version).version, DEPLOYER)
+    return lambda model: promotion.succeed(model, succeeded(version).version, DEPLOYER, NOW)
 
 
 def names(facts: Sequence[Fact]) -> list[str]:
@@ -114,12 +116,12 @@ def test_a_training_by_an_unknown_definition_is_an_error() -> None:
 
 
 def test_an_automatic_approval_promotes_at_once() -> None:
-    facts = promotion.succeed(given(training(1)), 1, DEPLOYER)
+    facts = promotion.succeed(given(training(1)), 1, DEPLOYER, NOW)
     assert names(facts) == ["ApprovalGranted", "ModelStageChanged staging→production", "ModelPromoted"]
 
 
 def test_the_champion_leaves_production_before_its_successor_enters() -> None:
-    facts = promotion.succeed(given(*champions(1), training(2)), 2, DEPLOYER)
+    facts = promotion.succeed(given(*champions(1), training(2)), 2, DEPLOYER, NOW)
     assert names(facts)[1:3] == ["ModelStageChanged production→archived", "ModelStageChanged staging→production"]
     assert isinstance(facts[3], ModelPromoted)
     assert (facts[3].version, facts[3].previous) == (2, 1)
@@ -137,7 +139,7 @@ def test_the_champion_leaves_production_before_its_successor_enters() -> None:
 )
 def test_a_success_of_a_version_that_is_not_in_staging_changes_nothing(steps: list[Step]) -> None:
     model = given(*steps)
-    assert promotion.succeed(model, 1, DEPLOYER) == []
+    assert promotion.succeed(model, 1, DEPLOYER, NOW) == []
     assert promotion.abort(model, aborted(1)) == []
 
 
@@ -153,7 +155,7 @@ def test_an_aborted_rollout_archives_its_version_and_voids_what_was_asked() -> N
     )
     assert (model.version(1).stage, model.version(1).pending) == ("archived", None)
     with pytest.raises(NothingToDecide, match="late v1 is in archived"):
-        promotion.approve(model, 1, artifact(1), "ann", "fine")
+        approvals.approve(model, 1, artifact(1), "ann", "fine", NOW)
 
 
 def asked() -> Model:
@@ -163,31 +165,31 @@ def asked() -> Model:
 
 def test_a_person_is_asked_once_and_lets_the_version_in() -> None:
     model = asked()
-    assert promotion.succeed(model, 1, DEPLOYER) == []
-    facts = promotion.approve(model, 1, artifact(1), "ann", "looks right")
+    assert promotion.succeed(model, 1, DEPLOYER, NOW) == []
+    facts = approvals.approve(model, 1, artifact(1), "ann", "looks right", NOW)
     assert names(facts) == ["ApprovalGranted", "ModelStageChanged staging→production", "ModelPromoted"]
 
 
 def test_a_denied_version_is_archived() -> None:
-    facts = promotion.deny(asked(), 1, artifact(1), "ann", "unfair to short flights")
+    facts = approvals.deny(asked(), 1, artifact(1), "ann", "unfair to short flights", NOW)
     assert names(facts) == ["ApprovalDenied", "ModelStageChanged staging→archived"]
 
 
-@pytest.mark.parametrize("decide", [promotion.approve, promotion.deny])
+@pytest.mark.parametrize("decide", [approvals.approve, approvals.deny])
 def test_a_decision_about_another_artifact_is_refused(decide: Callable[..., object]) -> None:
     with pytest.raises(ArtifactMismatch, match="look at the version again"):
-        decide(asked(), 1, artifact(2), "ann", "fine")
+        decide(asked(), 1, artifact(2), "ann", "fine", NOW)
 
 
 def test_a_promotion_by_hand_asks_a_second_person_even_where_the_policy_is_automatic() -> None:
-    model = given(training(1), lambda m: promotion.move_by_hand(m, 1, "production", "bob", "urgent"))
+    model = given(training(1), lambda m: transitions.move_by_hand(m, 1, "production", "bob", "urgent", NOW))
     assert model.version(1).stage == "staging"
     with pytest.raises(OwnRequest, match="bob requested"):
-        promotion.approve(model, 1, artifact(1), "bob", "mine")
+        approvals.approve(model, 1, artifact(1), "bob", "mine", NOW)
     with pytest.raises(IllegalMove, match="already waits for an approval that bob requested"):
-        promotion.move_by_hand(model, 1, "production", "carl", "me too")
-    assert names(promotion.approve(model, 1, artifact(1), "ann", "ok"))[-1] == "ModelPromoted"
-    assert names(promotion.succeed(model, 1, DEPLOYER))[-1] == "ModelPromoted"
+        transitions.move_by_hand(model, 1, "production", "carl", "me too", NOW)
+    assert names(approvals.approve(model, 1, artifact(1), "ann", "ok", NOW))[-1] == "ModelPromoted"
+    assert names(promotion.succeed(model, 1, DEPLOYER, NOW))[-1] == "ModelPromoted"
 
 
 @pytest.mark.parametrize(
@@ -204,12 +206,12 @@ def test_a_move_by_hand_that_the_table_does_not_allow_is_refused(
     steps: list[Step], version: int, to: str, words: str
 ) -> None:
     with pytest.raises(IllegalMove, match=words):
-        promotion.move_by_hand(given(*steps), version, to, "bob", "because")  # type: ignore[arg-type]
+        transitions.move_by_hand(given(*steps), version, to, "bob", "because", NOW)  # type: ignore[arg-type]
 
 
 def test_an_unknown_version_is_named_with_those_there_are() -> None:
     with pytest.raises(UnknownVersion, match="has no version 7; its versions are 1 to 2"):
-        promotion.approve(given(*champions(1, 2)), 7, artifact(7), "ann", "ok")
+        approvals.approve(given(*champions(1, 2)), 7, artifact(7), "ann", "ok", NOW)
 
 
 def test_a_rollback_goes_back_one_champion_at_a_time() -> None:

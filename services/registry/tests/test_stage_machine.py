@@ -1,6 +1,7 @@
 """Whatever arrives, in whatever order, and however often: the stages keep their promises."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -19,12 +20,13 @@ from pelton.contracts.registry import (
     ModelVersionValidated,
 )
 from pelton.contracts.values import Stage
-from pelton.registry.domain import promotion
+from pelton.registry.domain import approvals, promotion, transitions
 from pelton.registry.domain.model import Model
 from pelton.registry.domain.refusals import Refusal
 from pelton.registry.domain.registration import register
 from pelton.registry.domain.training import conclude
 
+NOW = datetime(2013, 3, 1, tzinfo=UTC)
 VERSIONS = st.integers(1, 6)
 ARTIFACTS = st.integers(1, 6)
 PEOPLE = st.sampled_from(["ann", "bob"])
@@ -111,7 +113,7 @@ class StageMachine(RuleBasedStateMachine):
     @rule(number=VERSIONS, brier=st.sampled_from([0.05, 0.15, 0.3]))
     def train(self, number: int, brier: float) -> None:
         # the artifact is named after the version that it becomes, so that the oracle knows it
-        repeated = any(v.details.training_id == f"{MODEL}-{number}" for v in self.model.versions.values())
+        repeated = any(v.details and v.details.training_id == f"{MODEL}-{number}" for v in self.model.versions.values())
         if self.definition is not None:
             version = trained(len(self.model.versions) + 1).artifact
             fact = trained(number, self.definition, evaluation=evaluation(brier), artifact=version)
@@ -125,7 +127,7 @@ class StageMachine(RuleBasedStateMachine):
 
     @rule(version=VERSIONS)
     def succeed(self, version: int) -> None:
-        self.decide(promotion.succeed, version, "service:deployer")
+        self.decide(promotion.succeed, version, "service:deployer", NOW)
 
     @rule(version=VERSIONS)
     def abort(self, version: int) -> None:
@@ -137,19 +139,19 @@ class StageMachine(RuleBasedStateMachine):
 
     @rule(version=VERSIONS, looked_at=ARTIFACTS, by=PEOPLE)
     def approve(self, version: int, looked_at: int, by: str) -> None:
-        self.decide(promotion.approve, version, artifact(looked_at), by, "yes")
+        self.decide(approvals.approve, version, artifact(looked_at), by, "yes", NOW)
 
     @rule(version=VERSIONS, by=PEOPLE)
     def approve_what_was_looked_at(self, version: int, by: str) -> None:
-        self.decide(promotion.approve, version, artifact(version), by, "yes")
+        self.decide(approvals.approve, version, artifact(version), by, "yes", NOW)
 
     @rule(version=VERSIONS, by=PEOPLE)
     def deny(self, version: int, by: str) -> None:
-        self.decide(promotion.deny, version, artifact(version), by, "no")
+        self.decide(approvals.deny, version, artifact(version), by, "no", NOW)
 
     @rule(version=VERSIONS, to=STAGES, by=PEOPLE)
     def move(self, version: int, to: Stage, by: str) -> None:
-        self.decide(promotion.move_by_hand, version, to, by, "because")
+        self.decide(transitions.move_by_hand, version, to, by, "because", NOW)
 
     @rule()
     def roll_back(self) -> None:

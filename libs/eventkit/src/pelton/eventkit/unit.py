@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import ClassVar, Protocol, Self, TypeVar
 from uuid import UUID
 
@@ -79,6 +80,14 @@ class UnitOfWork:
         for fact in facts:
             state = state.evolve(fact)
         return state
+
+    def resume(self, aggregate: Aggregate, version: int) -> None:
+        """Take an aggregate as loaded that was folded elsewhere, from the first `version` facts of its stream."""
+        self._versions[stream_of(aggregate)] = version
+
+    def now(self) -> datetime:
+        """The moment, by the clock that facts are recorded with."""
+        return self._clock()
 
     async def append(self, aggregate: A, facts: Sequence[Fact], *, cause: Cause | None = None) -> A:
         """Record what was decided on a loaded aggregate, and return its new state.

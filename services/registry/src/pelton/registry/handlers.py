@@ -8,8 +8,8 @@ from pelton.eventkit.envelope import Received
 from pelton.eventkit.failures import PermanentError
 from pelton.eventkit.handlers import Handler, subscribe
 from pelton.eventkit.unit import UnitOfWork
+from pelton.registry.commands import load
 from pelton.registry.domain import promotion
-from pelton.registry.domain.model import Model
 from pelton.registry.domain.training import UnknownDefinitionError, conclude
 from pelton.registry.projections import record
 
@@ -17,7 +17,7 @@ from pelton.registry.projections import record
 @subscribe(TrainingCompleted, id="registry.trainings")
 async def on_training_completed(event: Received[TrainingCompleted], unit: UnitOfWork) -> None:
     """Put the run and the version on record, and let the gates decide about the version."""
-    model = await unit.load(Model, event.data.model)
+    model = await load(unit, event.data.model)
     try:
         facts = conclude(model, event.data)
     except UnknownDefinitionError as error:
@@ -28,21 +28,22 @@ async def on_training_completed(event: Received[TrainingCompleted], unit: UnitOf
 @subscribe(RolloutSucceeded, id="registry.successes")
 async def on_rollout_succeeded(event: Received[RolloutSucceeded], unit: UnitOfWork) -> None:
     """Promote the version, or ask a person, as the definition says."""
-    model = await unit.load(Model, event.data.model)
-    await record(unit, model, promotion.succeed(model, event.data.version, event.envelope.actor))
+    model = await load(unit, event.data.model)
+    facts = promotion.succeed(model, event.data.version, event.envelope.actor, unit.now())
+    await record(unit, model, facts)
 
 
 @subscribe(RolloutAborted, id="registry.aborts")
 async def on_rollout_aborted(event: Received[RolloutAborted], unit: UnitOfWork) -> None:
     """Archive the version."""
-    model = await unit.load(Model, event.data.model)
+    model = await load(unit, event.data.model)
     await record(unit, model, promotion.abort(model, event.data))
 
 
 @subscribe(GuardrailBreached, id="registry.breaches")
 async def on_guardrail_breached(event: Received[GuardrailBreached], unit: UnitOfWork) -> None:
     """Roll a new champion back that does harm."""
-    model = await unit.load(Model, event.data.model)
+    model = await load(unit, event.data.model)
     await record(unit, model, promotion.breach(model, event.data))
 
 

@@ -1,18 +1,16 @@
 """The registry's catalogue as tables: kept live in the unit that records the facts, or made anew from them."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pelton.contracts.canonical import canonical_json
 from pelton.contracts.fact import Fact
 from pelton.contracts.registry import (
-    ApprovalDenied,
-    ApprovalGranted,
-    ApprovalRequested,
     ModelPromoted,
     ModelRegistered,
+    ModelRetired,
     ModelRolledBack,
     ModelStageChanged,
     ModelVersionCreated,
@@ -25,6 +23,9 @@ from pelton.eventkit.unit import Aggregate, UnitOfWork
 from pelton.registry import store
 from pelton.registry.access import projections as access
 from pelton.registry.access.store import FORGET as FORGET_ACCESS
+from pelton.registry.catalogue import projections as catalogue
+from pelton.registry.catalogue.store import FORGET as FORGET_CATALOGUE
+from pelton.registry.governance import projections as governance
 from pelton.registry.lineage import projector as lineage
 from pelton.registry.store import StoredFact, write
 
@@ -49,7 +50,7 @@ async def rebuild(connection: AsyncConnection) -> int:
     Nobody appends meanwhile, and readers see the old tables until the transaction commits.
     """
     await connection.execute(store.BLOCK_WRITERS)
-    for statement in (*store.FORGET, *FORGET_ACCESS):
+    for statement in (*store.FORGET, *FORGET_CATALOGUE, *FORGET_ACCESS):
         await connection.execute(statement)
     await lineage.forget(connection)
     count = seq = 0
@@ -72,7 +73,9 @@ async def _show(connection: AsyncConnection, stored: StoredFact) -> None:
             await write(
                 connection,
                 store.SAVE_MODEL,
+                key=stored.key,
                 model=fact.model,
+                description=fact.definition.description,
                 definition=_json(fact.definition),
                 definition_digest=fact.definition_digest,
                 code=fact.code.digest,
@@ -101,26 +104,28 @@ async def _show(connection: AsyncConnection, stored: StoredFact) -> None:
                 run_id=fact.run_id,
                 code=fact.code,
                 definition_digest=fact.definition_digest,
+                artifact=fact.version.artifact.digest,
                 time=stored.time,
+                actor=stored.actor,
             )
         case (ModelVersionValidated() | ModelVersionRejected()) as fact:
             gates = _json([gate.model_dump(mode="json") for gate in fact.gates])
             await write(connection, store.SAVE_GATES, model=fact.model, version=fact.version, gates=gates)
         case ModelStageChanged() as fact:
             await _show_stage(connection, fact, stored)
-        case (ApprovalRequested() | ApprovalGranted() | ApprovalDenied()) as fact:
-            await _show_approval(connection, fact, stored)
         case ModelPromoted() as fact:
-            await write(connection, store.PROMOTE, model=fact.model, version=fact.version)
+            await write(connection, store.PROMOTE, model=fact.model, version=fact.version, previous=fact.previous)
         case ModelRolledBack() as fact:
             await write(connection, store.ROLL_BACK, model=fact.model, version=fact.version)
+        case ModelRetired() as fact:
+            await write(connection, store.RETIRE, model=fact.model, successor=fact.successor)
         case _:
             return
 
 
 async def _show_stage(connection: AsyncConnection, fact: ModelStageChanged, stored: StoredFact) -> None:
     subject = {"model": fact.model, "version": fact.version}
-    await write(connection, store.SAVE_STAGE, **subject, to_stage=fact.to_stage)
+    await write(connection, store.SAVE_STAGE, **subject, to_stage=fact.to_stage, time=stored.time)
     await write(
         connection,
         store.SAVE_STAGE_CHANGE,
@@ -134,25 +139,6 @@ async def _show_stage(connection: AsyncConnection, fact: ModelStageChanged, stor
         cause=stored.causation_id,
         time=stored.time,
     )
-    # whoever still waited for a decision waits no longer: a version that moves on has nothing pending
-    withdrawn = {"status": "withdrawn", "by": stored.actor, "reason": fact.reason, "time": stored.time}
-    await write(connection, store.DECIDE_REQUEST, **subject, **withdrawn)
-
-
-async def _show_approval(
-    connection: AsyncConnection, fact: ApprovalRequested | ApprovalGranted | ApprovalDenied, stored: StoredFact
-) -> None:
-    subject: dict[str, Any] = {"model": fact.model, "version": fact.version}
-    origin = {"event_id": stored.id, "correlation_id": stored.correlation_id, "artifact": fact.artifact}
-    if isinstance(fact, ApprovalRequested):
-        asked = {"role": fact.role, "requested_by": fact.requested_by, "time": stored.time}
-        await write(connection, store.SAVE_REQUEST, **subject, **origin, **asked)
-        return
-    status = "granted" if isinstance(fact, ApprovalGranted) else "denied"
-    decided = {"status": status, "by": fact.by, "reason": fact.reason, "time": stored.time}
-    if not await write(connection, store.DECIDE_REQUEST, **subject, **decided):
-        # the policy grants without being asked
-        await write(connection, store.SAVE_UNASKED, **subject, **origin, **decided)
 
 
 def _json(value: object) -> str:
@@ -161,6 +147,8 @@ def _json(value: object) -> str:
 
 PROJECTORS: Final[tuple[Callable[[AsyncConnection, StoredFact], Awaitable[None]], ...]] = (
     _show,
+    governance.project,
+    catalogue.project,
     access.project,
     lineage.project,
 )

@@ -12,69 +12,91 @@ from pelton.contracts.fact import Fact, fact_class
 from pelton.eventkit.envelope import Cause
 
 BLOCK_WRITERS = text("LOCK TABLE events IN SHARE MODE")
-FACTS_BY_ID = text("SELECT seq, id, version, type, data, meta, time FROM events WHERE id = ANY(:ids) ORDER BY seq")
+FACTS_BY_ID = text(
+    "SELECT seq, id, stream, version, type, data, meta, time FROM events WHERE id = ANY(:ids) ORDER BY seq"
+)
 FACTS_AFTER = text("""
-    SELECT seq, id, version, type, data, meta, time FROM events WHERE seq > :after ORDER BY seq LIMIT :limit
+    SELECT seq, id, stream, version, type, data, meta, time FROM events WHERE seq > :after ORDER BY seq LIMIT :limit
 """)
 FORGET = tuple(text(f"DELETE FROM {table}") for table in ("approvals", "stage_changes", "versions", "runs", "models"))  # noqa: S608 - constants
 
 SAVE_MODEL = text("""
-    INSERT INTO models (model, definition, definition_digest, code, registered_at, registered_by)
-    VALUES (:model, :definition, :definition_digest, :code, :time, :actor)
+    INSERT INTO models
+        (key, model, description, definition, definition_digest, code, registered_at, registered_by,
+         created_at, created_by, updated_at)
+    VALUES
+        (:key, :model, :description, :definition, :definition_digest, :code, :time, :actor, :time, :actor, :time)
     ON CONFLICT (model) DO UPDATE
     SET definition = EXCLUDED.definition, definition_digest = EXCLUDED.definition_digest, code = EXCLUDED.code,
-        registered_at = EXCLUDED.registered_at, registered_by = EXCLUDED.registered_by
+        description = EXCLUDED.description, registered_at = EXCLUDED.registered_at,
+        registered_by = EXCLUDED.registered_by, updated_at = EXCLUDED.updated_at
 """)
 PROMOTE = text("""
-    UPDATE models SET champion = :version, former = CASE WHEN champion IS NULL THEN former ELSE former || champion END
+    UPDATE models
+    SET champion = :version,
+        former = array_remove(
+            CASE WHEN champion IS NULL THEN former ELSE array_remove(former, champion) || champion END, :version
+        )
     WHERE model = :model
 """)
 ROLL_BACK = text("""
-    UPDATE models SET champion = :version, former = trim_array(former, 1) WHERE model = :model
+    UPDATE models SET champion = :version, former = former[1 : array_position(former, :version) - 1]
+    WHERE model = :model
+""")
+RETIRE = text("""
+    UPDATE models
+    SET champion = :successor, former = array_remove(array_remove(former, champion) || champion, :successor)
+    WHERE model = :model
 """)
 SAVE_RUN = text("""
     INSERT INTO runs (run_id, training_id, model, parameters, metrics, environment, finished_at)
     VALUES (:run_id, :training_id, :model, :parameters, :metrics, :environment, :time)
 """)
 SAVE_VERSION = text("""
-    INSERT INTO versions (model, version, stage, details, run_id, code, definition_digest, created_at)
-    VALUES (:model, :version, 'development', :details, :run_id, :code, :definition_digest, :time)
+    INSERT INTO versions
+        (model, version, stage, details, run_id, code, definition_digest, artifact,
+         created_at, created_by, updated_at)
+    VALUES
+        (:model, :version, 'development', :details, :run_id, :code, :definition_digest, :artifact,
+         :time, :actor, :time)
 """)
 SAVE_GATES = text("UPDATE versions SET gates = :gates WHERE model = :model AND version = :version")
-SAVE_STAGE = text("UPDATE versions SET stage = :to_stage WHERE model = :model AND version = :version")
+SAVE_STAGE = text(
+    "UPDATE versions SET stage = :to_stage, updated_at = :time WHERE model = :model AND version = :version"
+)
 SAVE_STAGE_CHANGE = text("""
     INSERT INTO stage_changes (event_id, model, version, number, from_stage, to_stage, reason, actor, cause, time)
     VALUES (:event_id, :model, :version, :number, :from_stage, :to_stage, :reason, :actor, :cause, :time)
 """)
-SAVE_REQUEST = text("""
-    INSERT INTO approvals
-        (event_id, correlation_id, model, version, artifact, role, requested_by, requested_at, status)
-    VALUES (:event_id, :correlation_id, :model, :version, :artifact, :role, :requested_by, :time, 'pending')
-""")
-DECIDE_REQUEST = text("""
-    UPDATE approvals SET status = :status, decided_by = :by, reason = :reason, decided_at = :time
-    WHERE model = :model AND version = :version AND status = 'pending'
-""")
-SAVE_UNASKED = text("""
-    INSERT INTO approvals
-        (event_id, correlation_id, model, version, artifact, requested_at, status, decided_by, reason, decided_at)
-    VALUES (:event_id, :correlation_id, :model, :version, :artifact, :time, :status, :by, :reason, :time)
-""")
-
 MODEL_COLUMNS = """
-    SELECT model, definition, definition_digest, code, champion, former[cardinality(former)] AS previous,
-           registered_at, registered_by,
+    SELECT model, description, definition, definition_digest, code, champion,
+           former[cardinality(former)] AS previous, created_at, created_by, registered_at, registered_by, updated_at,
            (SELECT count(*) FROM versions WHERE versions.model = models.model) AS versions,
            ARRAY(SELECT version FROM approvals
-                 WHERE approvals.model = models.model AND status = 'pending' ORDER BY version) AS pending
+                 WHERE approvals.model = models.model AND status = 'pending' ORDER BY version) AS pending,
+           (SELECT coalesce(json_object_agg(alias, version ORDER BY alias), '{}')::text FROM aliases
+            WHERE aliases.model = models.model) AS aliases,
+           (SELECT coalesce(json_object_agg(name, value ORDER BY name), '{}')::text FROM model_tags
+            WHERE model_tags.model = models.model) AS tags,
+           (SELECT to_json(deprecations)::text FROM deprecations
+            WHERE deprecations.model = models.model AND version = 0) AS deprecation
     FROM models
 """
 MODEL = text(f"{MODEL_COLUMNS} WHERE model = :model")
 MODELS = text(f"{MODEL_COLUMNS} WHERE model > :after ORDER BY model LIMIT :limit")
 VERSION_COLUMNS = """
-    SELECT version, stage, details, gates, created_at, run_id, versions.code, definition_digest, training_id,
-           parameters, metrics, environment, finished_at
-    FROM versions JOIN runs USING (run_id)
+    SELECT version, stage, details, gates, created_at, created_by, updated_at, versions.description, source,
+           logged_run, versions.artifact, run_id, versions.code, definition_digest, training_id, parameters, metrics,
+           environment, finished_at,
+           ARRAY(SELECT alias FROM aliases
+                 WHERE aliases.model = versions.model AND aliases.version = versions.version ORDER BY alias) AS aliases,
+           (SELECT coalesce(json_object_agg(name, value ORDER BY name), '{}')::text FROM version_tags
+            WHERE version_tags.model = versions.model AND version_tags.version = versions.version) AS tags,
+           (SELECT evidence FROM evidence
+            WHERE evidence.model = versions.model AND evidence.version = versions.version) AS evidence,
+           (SELECT to_json(deprecations)::text FROM deprecations
+            WHERE deprecations.model = versions.model AND deprecations.version = versions.version) AS deprecation
+    FROM versions LEFT JOIN runs USING (run_id)
 """
 VERSION = text(f"{VERSION_COLUMNS} WHERE versions.model = :model AND version = :version")
 VERSIONS = text(f"""
@@ -84,13 +106,21 @@ STAGE_CHANGES = text("""
     SELECT event_id, from_stage, to_stage, reason, actor, cause, time
     FROM stage_changes WHERE model = :model AND version = :version ORDER BY number
 """)
-APPROVALS_OF_VERSION = text("""
-    SELECT event_id, model, version, artifact, role, requested_by, requested_at, status, decided_by, reason, decided_at
-    FROM approvals WHERE model = :model AND version = :version ORDER BY requested_at, event_id
+APPROVAL_COLUMNS = """
+    SELECT event_id, model, version, artifact, to_stage, request, role, team, needed, expires_at, requested_by,
+           requested_at, status, decided_by, reason, decided_at,
+           (SELECT coalesce(json_agg(json_build_object('by', by, 'reason', reason, 'time', time) ORDER BY time),
+                            '[]')::text
+            FROM agreements WHERE agreements.request = approvals.event_id) AS agreed,
+           (SELECT coalesce(json_agg(json_build_object('by', by, 'text', text, 'time', time) ORDER BY time), '[]')::text
+            FROM comments WHERE comments.request = approvals.event_id) AS comments
+    FROM approvals
+"""
+APPROVALS_OF_VERSION = text(f"""
+    {APPROVAL_COLUMNS} WHERE model = :model AND version = :version ORDER BY requested_at, event_id
 """)
-PENDING = text("""
-    SELECT event_id, model, version, artifact, role, requested_by, requested_at, status, decided_by, reason, decided_at
-    FROM approvals WHERE status = 'pending' AND (requested_at, event_id) > (:after_time, :after_id)
+PENDING = text(f"""
+    {APPROVAL_COLUMNS} WHERE status = 'pending' AND (requested_at, event_id) > (:after_time, :after_id)
     ORDER BY requested_at, event_id LIMIT :limit
 """)
 PENDING_CAUSE = text("""
@@ -113,10 +143,14 @@ REMEMBER_ANSWER = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredFact:
-    """A fact of the registry with what surrounds it in the event store; `version` is its place in its stream."""
+    """A fact of the registry with what surrounds it in the event store.
+
+    `version` is its place in its stream, and `key` names the aggregate there: a model's, whatever its name became.
+    """
 
     seq: int
     id: UUID
+    key: str
     version: int
     fact: Fact
     actor: str
@@ -160,6 +194,7 @@ def _stored(row: RowMapping) -> StoredFact:
     return StoredFact(
         seq=row["seq"],
         id=row["id"],
+        key=row["stream"].partition("/")[2],
         version=row["version"],
         fact=fact_class(row["type"]).from_bytes(row["data"]),
         actor=row["meta"]["actor"],

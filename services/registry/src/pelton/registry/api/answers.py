@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field, Json
 
 from pelton.contracts.definitions import ModelDefinition
-from pelton.contracts.registry import Gate
+from pelton.contracts.evidence import Evidence
+from pelton.contracts.registry import Gate, LoggedRun
 from pelton.contracts.values import Artifact, Digest, Environment, ModelVersion, Stage
 
 Parameter = str | int | float | bool | None
@@ -22,19 +23,39 @@ class Registered(BaseModel):
     code: Digest
 
 
+class Deprecation(BaseModel):
+    """That a model or a version is to be left, by when, and for which version."""
+
+    sunset: datetime | None
+    reason: str
+    successor: int | None
+    deprecated_by: str
+    deprecated_at: datetime
+
+
 class ModelAnswer(BaseModel):
-    """A model. `previous` is what a rollback would take back; `pending` are the versions that wait for a person."""
+    """A model. `previous` is what a rollback would take back; `pending` are the versions that wait for a person.
+
+    A model that others train and log has no definition and no code.
+    """
 
     model: str
-    definition: Json[ModelDefinition]
-    definition_digest: Digest
-    code: Digest
+    description: str
+    definition: Json[ModelDefinition] | None
+    definition_digest: Digest | None
+    code: Digest | None
     champion: int | None
     previous: int | None
     versions: int
     pending: list[int]
-    registered_at: datetime
-    registered_by: str
+    aliases: Json[dict[str, int]]
+    tags: Json[dict[str, str]]
+    deprecation: Json[Deprecation] | None
+    created_at: datetime
+    created_by: str
+    registered_at: datetime | None
+    registered_by: str | None
+    updated_at: datetime
 
 
 class ModelsPage(BaseModel):
@@ -76,9 +97,26 @@ class StageChange(BaseModel):
     time: datetime
 
 
-class Approval(BaseModel):
-    """A request to let a version into production, and what became of it.
+class Agreement(BaseModel):
+    """One person's word for a version."""
 
+    by: str
+    reason: str
+    time: datetime
+
+
+class Comment(BaseModel):
+    """What somebody said about a request while it waited."""
+
+    by: str
+    text: str
+    time: datetime
+
+
+class Approval(BaseModel):
+    """A request to let a version into a stage, and what became of it.
+
+    `needed` different persons must agree; `request` is why it was asked for, and `reason` why it ended as it did.
     `role` and `requested_by` are empty where the policy granted without being asked.
     """
 
@@ -86,10 +124,17 @@ class Approval(BaseModel):
     model: str
     version: int
     artifact: Digest
+    to_stage: Stage
+    request: str
     role: str | None
+    team: str | None
+    needed: int
+    agreed: Json[list[Agreement]]
+    comments: Json[list[Comment]]
+    expires_at: datetime | None
     requested_by: str | None
     requested_at: datetime
-    status: Literal["pending", "granted", "denied", "withdrawn"]
+    status: Literal["pending", "granted", "denied", "withdrawn", "expired", "void"]
     decided_by: str | None
     reason: str | None
     decided_at: datetime | None
@@ -117,13 +162,24 @@ class Lineage(BaseModel):
 
 
 class VersionSummary(BaseModel):
-    """A version in a list."""
+    """A version in a list. `details` has one that Pelton trained; `source` and `logged_run` one that others logged."""
 
     version: int
     stage: Stage
-    details: Json[ModelVersion]
+    description: str
+    aliases: list[str]
+    tags: Json[dict[str, str]]
+    artifact: Digest | None
+    source: str
+    run_id: str | None
+    logged_run: Json[LoggedRun] | None
+    details: Json[ModelVersion] | None
     gates: Json[list[Gate]]
+    evidence: Json[Evidence] | None
+    deprecation: Json[Deprecation] | None
     created_at: datetime
+    created_by: str
+    updated_at: datetime
 
 
 class VersionsPage(BaseModel):
@@ -134,17 +190,28 @@ class VersionsPage(BaseModel):
 
 
 class VersionAnswer(BaseModel):
-    """A version with its gates, its whole history and its lineage."""
+    """A version with its gates, its whole history and, where Pelton trained it, its lineage."""
 
     model: str
     version: int
     stage: Stage
-    details: ModelVersion
+    description: str
+    aliases: list[str]
+    tags: dict[str, str]
+    artifact: Digest | None
+    source: str
+    run_id: str | None
+    logged_run: LoggedRun | None
+    details: ModelVersion | None
     gates: list[Gate]
+    evidence: Evidence | None
+    deprecation: Deprecation | None
     created_at: datetime
+    created_by: str
+    updated_at: datetime
     history: list[StageChange]
     approvals: list[Approval]
-    lineage: Lineage
+    lineage: Lineage | None
 
 
 class Stored(BaseModel):

@@ -29,11 +29,13 @@ from pelton.registry.api.answers import (
     VersionSummary,
 )
 from pelton.registry.api.paging import cut, decode_page, encode_page
+from pelton.registry.domain.catalogue import LONGEST_NAME
 
 Viewer = Annotated[Actor, Depends(require(Role.VIEWER))]
 Admin = Annotated[Actor, Depends(require(Role.ADMIN))]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+ModelName = Annotated[str, Path(min_length=1, max_length=LONGEST_NAME, pattern=r"^[^\x00/:]+$")]
 
 BY_NAME: Final = TypeAdapter(str)
 BY_NUMBER: Final = TypeAdapter(int)
@@ -58,14 +60,14 @@ def router(units: Units) -> APIRouter:
         return ModelsPage(models=models, next_page=encode_page(BY_NAME, models[-1].model) if more else None)
 
     @routes.get("/models/{model}")
-    async def show_model(model: Name, actor: Viewer) -> ModelAnswer:  # noqa: ARG001
+    async def show_model(model: ModelName, actor: Viewer) -> ModelAnswer:  # noqa: ARG001
         """One model."""
         async with connect() as connection:
             return await model_answer(connection, model)
 
     @routes.get("/models/{model}/versions")
     async def list_versions(
-        model: Name,
+        model: ModelName,
         actor: Viewer,  # noqa: ARG001
         limit: Limit = 50,
         page: str | None = None,
@@ -80,16 +82,21 @@ def router(units: Units) -> APIRouter:
         return VersionsPage(versions=versions, next_page=encode_page(BY_NUMBER, versions[-1].version) if more else None)
 
     @routes.get("/models/{model}/versions/{version}")
-    async def show_version(model: Name, version: Number, actor: Viewer) -> VersionAnswer:  # noqa: ARG001
+    async def show_version(model: ModelName, version: Number, actor: Viewer) -> VersionAnswer:  # noqa: ARG001
         """One version: gates, history, approvals and lineage."""
         async with connect() as connection:
             return await version_answer(connection, model, version)
 
     @routes.get("/models/{model}/lineage/{version}")
-    async def show_lineage(model: Name, version: Number, actor: Viewer) -> Lineage:  # noqa: ARG001
+    async def show_lineage(model: ModelName, version: Number, actor: Viewer) -> Lineage:  # noqa: ARG001
         """What a version was made of and by."""
         async with connect() as connection:
-            return _lineage(model, await _version_row(connection, model, version))
+            found = await _version_row(connection, model, version)
+        if found["details"] is None:
+            raise ProblemError(
+                404, "unknown-lineage", "Others made this version", f"{model} v{version} was not trained by Pelton"
+            )
+        return _lineage(model, found)
 
     @routes.get("/runs")
     async def list_runs(
@@ -143,7 +150,10 @@ async def model_answer(connection: AsyncConnection, model: str) -> ModelAnswer:
     row = await store.row(connection, store.MODEL, model=model)
     if row is None:
         raise ProblemError(
-            404, "unknown-model", "No such model", f"no model {model!r} is registered; run `pelton apply` first"
+            404,
+            "unknown-model",
+            "No such model",
+            f"no model {model!r} is registered; declare it (`pelton apply`) or create it first",
         )
     return ModelAnswer.model_validate(dict(row))
 
@@ -160,14 +170,10 @@ async def version_answer(connection: AsyncConnection, model: str, version: int) 
     approvals = await store.rows(connection, store.APPROVALS_OF_VERSION, model=model, version=version)
     return VersionAnswer(
         model=model,
-        version=version,
-        stage=summary.stage,
-        details=summary.details,
-        gates=summary.gates,
-        created_at=summary.created_at,
+        **dict(summary),
         history=[StageChange.model_validate(dict(one)) for one in history],
         approvals=[Approval.model_validate(dict(one)) for one in approvals],
-        lineage=_lineage(model, row),
+        lineage=_lineage(model, row) if summary.details is not None else None,
     )
 
 

@@ -12,18 +12,28 @@ from pelton.contracts.canonical import canonical_json, digest
 from pelton.contracts.definitions import ModelDefinition
 from pelton.contracts.fact import Fact
 from pelton.contracts.registry import ModelRolledBack
-from pelton.contracts.values import Artifact, Digest, Name, Stage
+from pelton.contracts.values import Artifact, Digest, Stage
 from pelton.eventkit.asgi import require
 from pelton.eventkit.identity import Actor, Role
 from pelton.eventkit.problems import FieldError, ProblemError
 from pelton.eventkit.unit import UnitOfWork, Units
 from pelton.objects import ObjectNotFoundError, Objects
-from pelton.registry import store
+from pelton.registry import commands, store
 from pelton.registry.api.answers import ModelAnswer, Registered, VersionAnswer
-from pelton.registry.api.catalogue import Number, model_answer, version_answer
-from pelton.registry.domain import promotion
+from pelton.registry.api.catalogue import ModelName, Number, model_answer, version_answer
+from pelton.registry.domain import approvals, promotion
 from pelton.registry.domain.model import Model
-from pelton.registry.domain.refusals import InvalidDefinition, OwnRequest, Refusal, UnknownVersion
+from pelton.registry.domain.refusals import (
+    InvalidDefinition,
+    InvalidName,
+    InvalidText,
+    NotYourRequest,
+    OwnRequest,
+    Refusal,
+    UnknownAlias,
+    UnknownModel,
+    UnknownVersion,
+)
 from pelton.registry.domain.registration import loosened_approval, register
 from pelton.registry.projections import record
 
@@ -33,7 +43,16 @@ Approver = Annotated[Actor, Depends(require(Role.APPROVER))]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]+$")]
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=200)]
 
-STATUS: Final[Mapping[type[Refusal], int]] = {UnknownVersion: 404, OwnRequest: 403, InvalidDefinition: 422}
+STATUS: Final[Mapping[type[Refusal], int]] = {
+    UnknownModel: 404,
+    UnknownVersion: 404,
+    UnknownAlias: 404,
+    OwnRequest: 403,
+    NotYourRequest: 403,
+    InvalidDefinition: 422,
+    InvalidName: 422,
+    InvalidText: 422,
+}
 CODE_FORMAT: Final = "code-bundle"
 
 
@@ -84,7 +103,7 @@ def router(units: Units, objects: Objects) -> APIRouter:
         code = await _code(objects, body.code)
         name = body.definition.name
         async with units.begin(actor=actor.name) as unit:
-            model = await unit.load(Model, name)
+            model = await commands.named(unit, name)
             with _problems():
                 facts = register(model, body.definition, code)
             _check_role(actor, loosened_approval(model, body.definition), f"asking for less approval of {name}")
@@ -99,36 +118,34 @@ def router(units: Units, objects: Objects) -> APIRouter:
         )
 
     @routes.post("/models/{model}/versions/{version}/approve")
-    async def approve(model: Name, version: Number, body: Decision, actor: Approver) -> VersionAnswer:
+    async def approve(model: ModelName, version: Number, body: Decision, actor: Approver) -> VersionAnswer:
         """Let a version into production that waits for it; who requested that may not."""
         async with units.begin(actor=actor.name) as unit:
             loaded = await _load_for(actor, unit, model, version)
             with _problems():
-                facts = promotion.approve(loaded, version, body.artifact, actor.name, body.reason)
+                facts = approvals.approve(loaded, version, body.artifact, actor.name, body.reason, unit.now())
             return await _decided(unit, loaded, version, facts)
 
     @routes.post("/models/{model}/versions/{version}/deny")
-    async def deny(model: Name, version: Number, body: Decision, actor: Approver) -> VersionAnswer:
+    async def deny(model: ModelName, version: Number, body: Decision, actor: Approver) -> VersionAnswer:
         """Keep a version out of production that waits for it."""
         async with units.begin(actor=actor.name) as unit:
             loaded = await _load_for(actor, unit, model, version)
             with _problems():
-                facts = promotion.deny(loaded, version, body.artifact, actor.name, body.reason)
+                facts = approvals.deny(loaded, version, body.artifact, actor.name, body.reason, unit.now())
             return await _decided(unit, loaded, version, facts)
 
     @routes.post("/models/{model}/versions/{version}/stage")
-    async def move(model: Name, version: Number, body: Move, actor: Contributor) -> VersionAnswer:
+    async def move(model: ModelName, version: Number, body: Move, actor: Contributor) -> VersionAnswer:
         """Move a version by hand; towards production this requests an approval, which somebody else must give."""
         async with units.begin(actor=actor.name) as unit:
-            loaded = await _load(unit, model)
             with _problems():
-                facts = promotion.move_by_hand(loaded, version, body.to, actor.name, body.reason)
-            await record(unit, loaded, facts)
+                await commands.transition(unit, model, version, body.to, body.reason)
             return await version_answer(unit.connection, model, version)
 
     @routes.post("/models/{model}/rollback")
     async def roll_back(
-        model: Name, body: Rollback, actor: Approver, idempotency_key: IdempotencyKey = None
+        model: ModelName, body: Rollback, actor: Approver, idempotency_key: IdempotencyKey = None
     ) -> ModelAnswer:
         """Take the former champion back. Send an `Idempotency-Key`: a repeat without one goes back one more."""
         request = digest([model, actor.name, body.model_dump()])
@@ -159,10 +176,8 @@ def _problems() -> Iterator[None]:
 
 
 async def _load(unit: UnitOfWork, name: str) -> Model:
-    model = await unit.load(Model, name)
-    if model.definition is None:
-        await model_answer(unit.connection, name)  # raises the 404
-    return model
+    with _problems():
+        return await commands.stages_of(unit, name)
 
 
 async def _load_for(actor: Actor, unit: UnitOfWork, name: str, version: int) -> Model:

@@ -1,5 +1,6 @@
 """Why the registry says no. The message says what was wrong and what to do; the class says of which kind it is."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -8,6 +9,76 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure
 
     slug: ClassVar[str] = "conflict"
     title: ClassVar[str] = "The model's state does not allow this"
+
+
+class UnknownModel(Refusal):
+    """There is no such model."""
+
+    slug = "unknown-model"
+    title = "No such model"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no model {name!r} is registered; declare it (`pelton apply`) or create it first")
+
+
+class ModelExists(Refusal):
+    """Another model has this name."""
+
+    slug = "model-exists"
+    title = "There is a model of this name"
+
+
+class ConcurrentChange(Refusal):
+    """Two people change the stages of a model at once: one wins, and this is what the other hears."""
+
+    slug = "concurrent-change"
+    title = "Somebody else was faster"
+
+
+class InvalidName(Refusal):
+    """A name that a model, a tag or an alias cannot have."""
+
+    slug = "invalid-name"
+    title = "The name is not valid"
+
+
+class InvalidText(Refusal):
+    """A text with a character that cannot be stored."""
+
+    slug = "invalid-text"
+    title = "The text cannot be stored"
+
+
+class DeclaredModel(Refusal):
+    """The model belongs to the loop, by its declaration: other services know it by its name and train its versions."""
+
+    slug = "declared-model"
+    title = "The model is declared in a project"
+
+
+class UnknownAlias(Refusal):
+    """No version has this alias."""
+
+    slug = "unknown-alias"
+    title = "No such alias"
+
+
+class ReservedAlias(Refusal):
+    """An alias that follows production by itself, or that names versions already."""
+
+    slug = "reserved-alias"
+    title = "This alias is not set by hand"
+
+
+class StillNeeded(Refusal):
+    """Something depends on what was to be deleted; `dependencies` names each."""
+
+    slug = "still-needed"
+    title = "Something depends on it"
+
+    def __init__(self, what: str, dependencies: Sequence[str]) -> None:
+        super().__init__(f"{what} cannot be deleted while it is needed: {'; '.join(dependencies)}")
+        self.dependencies = tuple(dependencies)
 
 
 class UnknownVersion(Refusal):
@@ -43,6 +114,34 @@ class OwnRequest(Refusal):
 
     slug = "own-request"
     title = "Somebody else must approve this"
+
+
+class AgreedAlready(Refusal):
+    """Each of the persons needed counts once."""
+
+    slug = "agreed-already"
+    title = "Another person must approve this"
+
+
+class RequestExpired(Refusal):
+    """Nobody decided in time."""
+
+    slug = "request-expired"
+    title = "The request is void"
+
+
+class NotYourRequest(Refusal):
+    """Only who requested an approval can take the request back."""
+
+    slug = "not-your-request"
+    title = "Somebody else requested this"
+
+
+class UnknownContent(Refusal):
+    """What the version is, Pelton does not keep: nobody could say what was approved."""
+
+    slug = "unknown-content"
+    title = "The version's content is not kept here"
 
 
 class NothingToRollBackTo(Refusal):

@@ -8,18 +8,26 @@ from pelton.contracts.registry import ModelRegistered
 from pelton.contracts.values import Artifact
 from pelton.registry.domain.gates import check_gates
 from pelton.registry.domain.model import Model
+from pelton.registry.domain.refusals import InvalidDefinition
 
 
 def register(model: Model, definition: ModelDefinition, code: Artifact) -> Sequence[Fact]:
     """A declaration; the same definition and code again is no fact.
 
     Raises:
-        InvalidDefinition: a gate that no evaluation can meet.
+        InvalidDefinition: a gate that no evaluation can meet, or a name under which others log versions.
     """
+    if model.definition is None and model.versions:
+        raise InvalidDefinition(
+            "definition.name",
+            f"programs log versions of {definition.name} already; declare the model under another name",
+        )
     check_gates(definition.gates)
     if model.definition == definition and model.code is not None and model.code.digest == code.digest:
         return []
-    return [ModelRegistered(model=model.name, definition=definition, definition_digest=definition.digest, code=code)]
+    return [
+        ModelRegistered(model=definition.name, definition=definition, definition_digest=definition.digest, code=code)
+    ]
 
 
 def loosened_approval(model: Model, definition: ModelDefinition) -> str | None:

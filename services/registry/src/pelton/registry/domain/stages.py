@@ -1,12 +1,14 @@
 """The stage machine of a version, in one table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from pelton.contracts.registry import ModelStageChanged
-from pelton.contracts.values import ModelVersion, Stage
+from pelton.contracts.fact import Fact
+from pelton.contracts.registry import ModelPromoted, ModelStageChanged
+from pelton.contracts.values import Stage
+from pelton.registry.domain.model import Model, Version
 from pelton.registry.domain.refusals import IllegalMove
 
 
@@ -30,26 +32,67 @@ MOVES: Final[Mapping[tuple[Stage, Stage], Ground]] = MappingProxyType(
         ("archived", "production"): Ground.ROLLBACK,
     }
 )
+"""The moves of a governed model's versions. Those of a model without policies are free, and recorded all the same."""
 
 
-def move(details: ModelVersion, from_stage: Stage, to_stage: Stage, ground: Ground, reason: str) -> ModelStageChanged:
-    """The one place where a version changes its stage.
+def ground_of(version: Version, to_stage: Stage) -> Ground:
+    """What a move of a governed model's version needs.
+
+    Raises:
+        IllegalMove: the table does not have this move.
+    """
+    needed = MOVES.get((version.stage, to_stage))
+    if needed is None:
+        onward = " or ".join(to for start, to in MOVES if start == version.stage)
+        raise IllegalMove(
+            f"{version} is in {version.stage} and cannot go to {to_stage}; from there it may go to {onward}"
+        )
+    return needed
+
+
+def move(version: Version, to_stage: Stage, ground: Ground, reason: str) -> ModelStageChanged:
+    """The one place where a version of a governed model changes its stage.
 
     Raises:
         IllegalMove: the table does not have this move, or it needs another ground.
     """
-    subject = f"{details.model} v{details.version}"
-    needed = MOVES.get((from_stage, to_stage))
-    if needed is None:
-        onward = " or ".join(to for start, to in MOVES if start == from_stage)
-        raise IllegalMove(f"{subject} is in {from_stage} and cannot go to {to_stage}; from there it may go to {onward}")
+    needed = ground_of(version, to_stage)
     if needed is not ground:
-        raise IllegalMove(f"{subject} is in {from_stage}; to go to {to_stage} it needs {needed}")
+        raise IllegalMove(f"{version} is in {version.stage}; to go to {to_stage} it needs {needed}")
+    return changed(version, to_stage, reason)
+
+
+def changed(version: Version, to_stage: Stage, reason: str) -> ModelStageChanged:
+    """A move, whatever it rests on."""
     return ModelStageChanged(
-        model=details.model,
-        version=details.version,
-        from_stage=from_stage,
+        model=version.model,
+        version=version.number,
+        from_stage=version.stage,
         to_stage=to_stage,
         reason=reason,
-        details=details,
+        details=version.details,
     )
+
+
+def enter(model: Model, version: Version, to_stage: Stage, reason: str) -> Sequence[Fact]:
+    """A version of a governed model moves onward; into production it is the champion in place of whoever stood there.
+
+    Raises:
+        IllegalMove: the table does not have this move.
+    """
+    if to_stage != "production":
+        return [move(version, to_stage, Ground.GATES, reason)]
+    # the champion leaves first: at no fact of the history are there two versions in production
+    return [
+        *(
+            move(one, "archived", Ground.SUCCESSION, f"v{version.number} took over")
+            for one in model.standing("production")
+        ),
+        move(version, "production", Ground.APPROVAL, reason),
+        promoted(model, version),
+    ]
+
+
+def promoted(model: Model, version: Version) -> ModelPromoted:
+    """A version is the champion in place of the present one."""
+    return ModelPromoted(model=model.name, version=version.number, previous=model.champion, details=version.details)

@@ -16,7 +16,7 @@ from pelton.contracts.registry import (
 from pelton.contracts.trainer import TrainingCompleted
 from pelton.contracts.values import ModelVersion
 from pelton.registry.domain.gates import judge, scores_of
-from pelton.registry.domain.model import Model
+from pelton.registry.domain.model import Model, Version
 from pelton.registry.domain.stages import Ground, move
 
 
@@ -32,7 +32,7 @@ def conclude(model: Model, training: TrainingCompleted) -> Sequence[Fact]:
     Raises:
         UnknownDefinitionError: the model never had that definition.
     """
-    if any(version.details.training_id == training.training_id for version in model.versions.values()):
+    if any(one.details and one.details.training_id == training.training_id for one in model.versions.values()):
         return []
     definition = model.definitions.get(training.definition_digest)
     if definition is None:
@@ -64,24 +64,25 @@ def conclude(model: Model, training: TrainingCompleted) -> Sequence[Fact]:
 
 def _through_gates(details: ModelVersion, gates: tuple[Gate, ...]) -> Sequence[Fact]:
     model, number = details.model, details.version
+    version = Version(model, number, details, details.artifact)
     failed = [gate for gate in gates if not gate.passed]
     if failed:
         reason = f"failed {len(failed)} of {len(gates)} gates: " + "; ".join(gate.reason for gate in failed)
         return [
             ModelVersionRejected(model=model, version=number, gates=gates),
-            move(details, "development", "archived", Ground.WITHDRAWAL, reason),
+            move(version, "archived", Ground.WITHDRAWAL, reason),
         ]
     reason = f"passed {len(gates)} gates" if gates else "the definition has no gates"
     return [
         ModelVersionValidated(model=model, version=number, gates=gates),
-        move(details, "development", "staging", Ground.GATES, reason),
+        move(version, "staging", Ground.GATES, reason),
     ]
 
 
 def _details(model: Model, definition: ModelDefinition, training: TrainingCompleted) -> ModelVersion:
     return ModelVersion(
         model=model.name,
-        version=len(model.versions) + 1,
+        version=model.last + 1,
         training_id=training.training_id,
         artifact=training.artifact,
         request=definition.inputs.request,
