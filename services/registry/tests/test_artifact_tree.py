@@ -1,4 +1,5 @@
 import asyncio
+import pickle
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from pelton.contracts.canonical import sha256
+from pelton.contracts.values import Artifact
 from pelton.eventkit.unit import Units
 from pelton.objects import Objects
-from pelton.registry.files import FileTree, manifest, read_manifest
+from pelton.objects.names import path_of
+from pelton.registry.files import FileTree, manifest, read_manifest, unsafe_files
 from pelton.registry.files.tree import Child, FileKeptError, PathTakenError, UnknownFileError
 
 RUN = "1/abc/artifacts"
@@ -145,6 +148,29 @@ async def test_a_manifest_is_of_the_content_wherever_it_lies(tree: FileTree, uni
     assert changed.digest != first.digest
 
 
+async def test_files_that_could_run_code_are_named_with_the_reason_and_looked_into_once(
+    tree: FileTree, units: Units, objects: Objects, tmp_path: Path
+) -> None:
+    for name, content in {"MLmodel": b"flavors:", "model.pkl": pickle.dumps(len), "code/m.py": b"", "x": b"a"}.items():
+        await tree.write(f"{RUN}/m/{name}", sent(content), "ann")
+    async with units.engine.begin() as connection:
+        frozen = await manifest(connection, objects, f"mlflow-artifacts:/{RUN}/m")
+        assert frozen is not None
+        first = await unsafe_files(connection, objects, frozen)
+    assert first == ("code/m.py is code", "model.pkl is a pickle")
+    looked_into = tmp_path / "objects" / "files" / path_of(sha256(pickle.dumps(len)))
+    looked_into.unlink()
+    async with units.engine.begin() as connection:
+        assert await unsafe_files(connection, objects, frozen) == first
+
+
+async def test_an_artifact_that_is_one_object_is_looked_into_itself(units: Units, objects: Objects) -> None:
+    for content, found in ((b"text", ()), (pickle.dumps(len), ("the artifact is a pickle",))):
+        artifact = Artifact(digest=await objects.put(content), size=len(content), format="onnx")
+        async with units.engine.begin() as connection:
+            assert await unsafe_files(connection, objects, artifact) == found
+
+
 @pytest.mark.parametrize("stage", ["staging", "production"])
 async def test_what_a_version_in_use_is_made_of_is_neither_written_nor_deleted(
     tree: FileTree, units: Units, stage: str
@@ -169,12 +195,10 @@ async def test_what_a_version_in_development_or_the_archive_is_made_of_is_free(t
 
 async def version_of(units: Units, source: str, stage: str) -> None:
     async with units.engine.begin() as connection:
-        await connection.execute(text("ALTER TABLE versions ADD COLUMN IF NOT EXISTS source text"))
         await connection.execute(
             text("""
-                INSERT INTO versions
-                    (model, version, stage, details, run_id, code, definition_digest, created_at, source)
-                VALUES ('late', 3, :stage, '{}', '', '', '', now(), :source)
+                INSERT INTO versions (model, version, stage, source, created_at, updated_at)
+                VALUES ('late', 3, :stage, :source, now(), now())
             """),
             {"stage": stage, "source": source},
         )

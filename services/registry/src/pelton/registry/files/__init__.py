@@ -4,6 +4,7 @@ Contents lie in an area of the object store that is the registry's alone, so tha
 """
 
 from pelton.registry.files.manifests import FORMAT, Manifest, manifest, read_manifest
+from pelton.registry.files.safety import unsafe_files
 from pelton.registry.files.tree import FileTree
 
-__all__ = ["FORMAT", "FileTree", "Manifest", "manifest", "read_manifest"]
+__all__ = ["FORMAT", "FileTree", "Manifest", "manifest", "read_manifest", "unsafe_files"]

@@ -48,11 +48,9 @@ CHILDREN: Final = """
 """
 # Of a version in use the whole source is kept, and with it the folders that it lies in.
 KEEPER: Final = """
-    SELECT model, version, stage FROM (
-        SELECT model, version, stage, (to_jsonb(versions) ->> 'source') COLLATE "C" AS source FROM versions
-    ) AS placed
-    WHERE stage IN ('staging', 'production')
-      AND (source = ANY($2) OR (source >= $1 || '/' AND source < $1 || '0'))
+    SELECT model, version, stage FROM versions
+    WHERE source <> '' AND stage IN ('staging', 'production')
+      AND (source = ANY($2) OR source ^@ ($1 || '/'))
     ORDER BY model, version LIMIT 1
 """
 

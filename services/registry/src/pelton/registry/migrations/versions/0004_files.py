@@ -21,12 +21,14 @@ STATEMENTS: tuple[str, ...] = (
     """
     CREATE INDEX files_by_digest ON files (digest)
     """,
-    # What the files' own area of the object store holds, and when somebody last put it.
+    # What the files' own area of the object store holds, when somebody last put it, and why loading it could run code:
+    # empty where it cannot, and nothing where nobody has looked yet.
     """
     CREATE TABLE contents (
-        digest text        PRIMARY KEY,
-        size   bigint      NOT NULL,
-        put_at timestamptz NOT NULL
+        digest  text        PRIMARY KEY,
+        size    bigint      NOT NULL,
+        put_at  timestamptz NOT NULL,
+        verdict text
     )
     """,
     """
@@ -41,6 +43,14 @@ STATEMENTS: tuple[str, ...] = (
     """,
     """
     CREATE INDEX manifests_by_content ON manifest_contents (digest)
+    """,
+    """
+    CREATE TABLE allowed_artifacts (
+        digest text        PRIMARY KEY,
+        reason text        NOT NULL,
+        actor  text        NOT NULL,
+        time   timestamptz NOT NULL
+    )
     """,
     """
     CREATE TABLE uploads (
@@ -61,7 +71,7 @@ STATEMENTS: tuple[str, ...] = (
     )
     """,
 )
-TABLES: tuple[str, ...] = ("upload_parts", "uploads", "manifest_contents", "contents", "files")
+TABLES: tuple[str, ...] = ("upload_parts", "uploads", "allowed_artifacts", "manifest_contents", "contents", "files")
 
 
 def upgrade() -> None:
