@@ -109,15 +109,21 @@ async def list_folder(call: Call, request: Listing) -> object:
 
 
 async def list_run(call: Call, request: RunListing) -> object:
-    """What lies in a folder of a run, by path from the run's root; files that Pelton does not keep are not listed."""
-    uri = await artifact_uri(call.backend.pool, request.run_id or request.run_uuid)
+    """What lies in a folder of a run."""
+    run_id = request.run_id or request.run_uuid
+    uri = await artifact_uri(call.backend.pool, run_id)
     if uri is None:
-        raise missing(f"Run with id={request.run_id or request.run_uuid} not found")
+        raise missing(f"Run with id={run_id} not found")
+    return await listing_of(call, uri, request.path)
+
+
+async def listing_of(call: Call, uri: str, path: str) -> object:
+    """What lies in a folder of a place, by path from it; files that Pelton does not keep are not listed."""
     with refusals():
         root = of_location(uri)
-        folder = root if root is None or not request.path else f"{root}/{parse(request.path)}"
+        folder = root if root is None or not path else f"{root}/{parse(path)}"
         children = [] if folder is None else await tree_of(call.backend).children(folder)
-    prefix = f"{request.path}/" if request.path else ""
+    prefix = f"{path}/" if path else ""
     return {"root_uri": uri, "files": [_info(child, prefix) for child in children]}
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from pelton.eventkit.identity import Role
-from pelton.registry.mlflow import artifacts, batches, experiments, runs
+from pelton.registry.mlflow import artifacts, batches, experiments, logged_models, runs
 from pelton.registry.mlflow.wire import Call, Endpoint
 
 VERSION: Final = "3.17.0"
@@ -21,4 +21,5 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *experiments.ENDPOINTS,
     *runs.ENDPOINTS,
     *batches.ENDPOINTS,
+    *logged_models.ENDPOINTS,
 )

@@ -9,8 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pelton.eventkit.identity import Actor
 from pelton.eventkit.problems import ProblemError
 from pelton.registry.mlflow.reading import read
-from pelton.registry.mlflow.translation import from_refusal
-from pelton.registry.mlflow.wire import Backend, Call, Endpoint, ErrorCode, MlflowError, from_problem
+from pelton.registry.mlflow.translation import translate
+from pelton.registry.mlflow.wire import Backend, Call, Endpoint, ErrorCode, MlflowError, from_problem, invalid
+from pelton.registry.search.terms import SearchSyntaxError
 from pelton.registry.tracking.refusals import Refusal
 
 PREFIXES: Final = ("/api/", "/ajax-api/")
@@ -46,13 +47,8 @@ class Front:
                 await endpoint.stream(call, receive, send)
             elif endpoint.handle is not None:
                 await answer(send, 200, _encode(await endpoint.handle(call, await _read(endpoint, scope, receive))))
-        except MlflowError as error:
-            await answer(send, error.status, error.body())
-        except ProblemError as problem:
-            said = from_problem(problem)
-            await answer(send, said.status, said.body())
-        except Refusal as refusal:
-            said = from_refusal(refusal)
+        except (MlflowError, ProblemError, Refusal, SearchSyntaxError) as error:
+            said = translate(error)
             await answer(send, said.status, said.body())
 
     def _find(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:

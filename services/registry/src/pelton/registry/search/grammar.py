@@ -65,7 +65,16 @@ class Grammar:
     kinds: frozenset[Kind]
     ordered: frozenset[Kind]
     aliases: Mapping[str, str] = field(default_factory=dict)
-    ordering: Mapping[str, Type] = field(default_factory=dict)
+    ordering: tuple[str, ...] = ()
+
+    def known(self, *, ordering: bool) -> tuple[str, ...]:
+        """The attributes that a filter may name, or an order."""
+        return (*self.attributes, *self.ordering) if ordering else tuple(self.attributes)
+
+    def attribute(self, name: str, *, ordering: bool) -> str | None:
+        """The attribute that goes by a name; None where there is none."""
+        attribute = self.aliases.get(name, name)
+        return attribute if attribute in self.known(ordering=ordering) else None
 
     def type_of(self, kind: Kind, key: str) -> Type:
         """Whether what a comparison looks at is a number or text."""
@@ -117,14 +126,14 @@ REGISTERED_MODELS: Final = Grammar(
     attributes={"name": Type.TEXT},
     kinds=frozenset({Kind.ATTRIBUTE, Kind.TAG}),
     ordered=frozenset({Kind.ATTRIBUTE}),
-    ordering={"creation_timestamp": Type.NUMBER, "last_updated_timestamp": Type.NUMBER},
+    ordering=("creation_timestamp", "last_updated_timestamp"),
 )
 MODEL_VERSIONS: Final = Grammar(
     searched="model versions",
     attributes={"name": Type.TEXT, "version_number": Type.NUMBER, "run_id": Type.TEXT, "source_path": Type.TEXT},
     kinds=frozenset({Kind.ATTRIBUTE, Kind.TAG}),
     ordered=frozenset({Kind.ATTRIBUTE}),
-    ordering={"creation_timestamp": Type.NUMBER, "last_updated_timestamp": Type.NUMBER},
+    ordering=("creation_timestamp", "last_updated_timestamp"),
 )
 LOGGED_MODELS: Final = Grammar(
     searched="logged models",

@@ -54,6 +54,24 @@ def parse_order(order_by: Sequence[str], grammar: Grammar) -> tuple[OrderTerm, .
     return terms
 
 
+def parse_field(name: str, grammar: Grammar) -> tuple[Kind, str]:
+    """The column that a field of its own names: an attribute, or everything after `prefix.` as it is written.
+
+    Raises:
+        SearchSyntaxError: there is no such column, or the grammar does not order by it.
+    """
+    prefix, dot, key = name.partition(".")
+    kind = PREFIXES.get(prefix) if dot else Kind.ATTRIBUTE
+    if kind not in grammar.ordered:
+        raise SearchSyntaxError(f"Invalid order by field name: {name}. {grammar.searched} have no such column")
+    if kind is not Kind.ATTRIBUTE:
+        return kind, key
+    attribute = grammar.attribute(key or prefix, ordering=True)
+    if attribute is None:
+        raise SearchSyntaxError(f"Invalid order by field name: {name}. {grammar.searched} have no such column")
+    return kind, attribute
+
+
 def _parse(filter_string: str, grammar: Grammar) -> tuple[Comparison, ...]:
     reader = _Reader("filter", filter_string)
     found = []
@@ -150,11 +168,12 @@ def _name(reader: _Reader, grammar: Grammar, *, ordering: bool) -> tuple[Kind, s
         deed = "ordered" if ordering else "searched"
         raise reader.refusal(f"{grammar.searched} cannot be {deed} by {kind}")
     if kind is Kind.ATTRIBUTE:
-        key = grammar.aliases.get(key, key)
-        known = {**grammar.attributes, **grammar.ordering} if ordering else grammar.attributes
-        if key not in known:
-            raise reader.refusal(f"Invalid attribute key {key!r}, {grammar.searched} have {', '.join(known)}")
-    elif kind is Kind.DATASET and key not in DATASET_KEYS:
+        attribute = grammar.attribute(key, ordering=ordering)
+        if attribute is None:
+            known = ", ".join(grammar.known(ordering=ordering))
+            raise reader.refusal(f"Invalid attribute key {key!r}, {grammar.searched} have {known}")
+        return kind, attribute
+    if kind is Kind.DATASET and key not in DATASET_KEYS:
         raise reader.refusal(f"Invalid dataset key {key!r}, datasets have {', '.join(DATASET_KEYS)}")
     return kind, key
 

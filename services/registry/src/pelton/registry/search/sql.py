@@ -65,15 +65,20 @@ def conditions(comparisons: Iterable[Comparison], tables: Tables, bind: Binds) -
     return [_condition(one, tables, bind) for one in comparisons]
 
 
+def exists(related: Related, key: str, bind: Binds) -> str:
+    """The condition that a searched row has such a row, whatever its value."""
+    return f"EXISTS ({_rows(related, key, bind)})"
+
+
 def order(terms: Sequence[OrderTerm], tables: Tables, bind: Binds) -> tuple[list[str], list[str]]:
     """The joins that an order needs, and its terms for ORDER BY. Rows without the value come last, NaN before them."""
     joins, columns = [], []
-    for number, term in enumerate(terms):
+    for term in terms:
         direction = "ASC" if term.ascending else "DESC"
         if term.kind is Kind.ATTRIBUTE:
             columns.append(f"{tables.attributes[term.key].sql} {direction} NULLS LAST")
             continue
-        related, alias = tables.related[term.kind], f"ordered{number}"
+        related, alias = tables.related[term.kind], f"ordered{len(bind.values)}"
         value = f"{alias}.{related.value}"
         joins.append(f"LEFT JOIN {related.table} {alias} ON {_belongs(related, alias, term.key, bind)}")
         if term.kind is Kind.METRIC:
@@ -89,13 +94,17 @@ def _condition(comparison: Comparison, tables: Tables, bind: Binds) -> str:
         return _compare(column.sql, comparison, column.type, bind)
     of_dataset = comparison.kind is Kind.DATASET
     related = tables.datasets[comparison.key] if of_dataset else tables.related[comparison.kind]
-    rows = f"SELECT FROM {related.table} related WHERE {_belongs(related, 'related', comparison.key, bind)}"
     if comparison.operator is Operator.IS_NULL:
-        return f"NOT EXISTS ({rows})"
+        return f"NOT {exists(related, comparison.key, bind)}"
     if comparison.operator is Operator.IS_NOT_NULL:
-        return f"EXISTS ({rows})"
+        return exists(related, comparison.key, bind)
     type_ = "double precision" if comparison.kind is Kind.METRIC else "text"
+    rows = _rows(related, comparison.key, bind)
     return f"EXISTS ({rows} AND {_compare(f'related.{related.value}', comparison, type_, bind)})"
+
+
+def _rows(related: Related, key: str, bind: Binds) -> str:
+    return f"SELECT FROM {related.table} related WHERE {_belongs(related, 'related', key, bind)}"
 
 
 def _belongs(related: Related, alias: str, key: str, bind: Binds) -> str:
