@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from pelton.registry.mlflow import server
 from pelton.registry.mlflow.endpoints import ENDPOINTS
 from pelton.registry.mlflow.front import Front
 from pelton.registry.mlflow.wire import Backend
+from pelton.registry.webhooks.sender import Sender
 
 KEY = b"k" * 32
 MAX_BODY = 100_000
@@ -51,11 +53,12 @@ def envelope(fact: Fact, position: int, event_id: UUID | None = None) -> Envelop
 class Door:
     def __init__(self, units: Units, objects: Objects, pool: asyncpg.Pool) -> None:
         app = FastAPI()
-        access = AccessControl(units.engine)
+        self.access = AccessControl(units.engine)
+        self.sender = Sender([ip_network("127.0.0.0/8")])
         install_problem_handlers(app)
-        app.include_router(api.router(units, objects, access))
+        app.include_router(api.router(units, objects, self.access, self.sender))
         app.include_router(server.router)
-        self.backend = Backend(units, pool, objects, access)
+        self.backend = Backend(units, pool, objects, self.access, self.sender)
         front = Front(app, lambda: self.backend, ENDPOINTS)
         guarded = BodyLimit(Authentication(front, TokenVerifier(KEY)), MAX_BODY)
         self.units = units
@@ -63,6 +66,7 @@ class Door:
 
     async def close(self) -> None:
         await self._http.aclose()
+        await self.sender.close()
 
     async def ask(
         self,

@@ -2,13 +2,13 @@
 
 from functools import partial
 from pathlib import Path
+from random import SystemRandom
 from typing import Final
 
 import asyncpg
 from starlette.types import ASGIApp
 
 from pelton.eventkit.host import Service
-from pelton.eventkit.settings import PlatformSettings
 from pelton.objects import Objects
 from pelton.registry import api
 from pelton.registry.access.control import AccessControl
@@ -18,15 +18,18 @@ from pelton.registry.mlflow import server
 from pelton.registry.mlflow.endpoints import ENDPOINTS
 from pelton.registry.mlflow.front import PREFIXES, Front
 from pelton.registry.mlflow.wire import Backend, dialect
+from pelton.registry.settings import RegistrySettings
 from pelton.registry.tracking.experiments import begin_with_default
 from pelton.registry.tracking.times import milliseconds
+from pelton.registry.webhooks.delivery import Deliveries
+from pelton.registry.webhooks.sender import Sender
 
 POOL: Final = 8
 
 
 def main() -> None:
     """Run until told to stop."""
-    settings = PlatformSettings()
+    settings = RegistrySettings()
     service = Service(
         "registry",
         settings,
@@ -37,7 +40,11 @@ def main() -> None:
     service.handles(*HANDLERS, *lineage.HANDLERS)
     access = AccessControl(service.engine)
     service.runs(partial(access.follow, service.dsn))
-    service.routes(api.router(service.units, objects, access), server.router)
+    sender = Sender(settings.webhook_allow)
+    leadership = service.leads("webhooks")
+    deliveries = Deliveries(service.units, access, sender, leadership, SystemRandom().random)
+    service.runs(partial(leadership.lead, deliveries.run))
+    service.routes(api.router(service.units, objects, access, sender), server.router)
 
     backends: list[Backend] = []
 
@@ -45,7 +52,7 @@ def main() -> None:
         pool = await asyncpg.create_pool(service.dsn, min_size=1, max_size=POOL)
         service.closes(pool.close)
         await begin_with_default(pool, milliseconds(service.units.clock()))
-        backends.append(Backend(service.units, pool, objects, access))
+        backends.append(Backend(service.units, pool, objects, access, sender))
 
     def front(app: ASGIApp) -> ASGIApp:
         return Front(app, lambda: backends[0], ENDPOINTS)

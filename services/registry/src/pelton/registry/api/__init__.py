@@ -8,14 +8,17 @@ from pelton.registry.access import api as access_api
 from pelton.registry.access.control import AccessControl
 from pelton.registry.api import artifacts, catalogue, decisions
 from pelton.registry.lineage import api as lineage_api
+from pelton.registry.webhooks import api as webhooks_api
+from pelton.registry.webhooks.sender import Sender
 
 
-def router(units: Units, objects: Objects, access: AccessControl) -> APIRouter:
+def router(units: Units, objects: Objects, access: AccessControl, sender: Sender) -> APIRouter:
     """The registry's routes."""
     routes = APIRouter(prefix="/v1", tags=["registry"])
     routes.include_router(catalogue.router(units))
     routes.include_router(decisions.router(units, objects))
     routes.include_router(artifacts.router(objects))
     routes.include_router(access_api.router(units, access))
+    routes.include_router(webhooks_api.router(units, access, sender))
     routes.include_router(lineage_api.router(units))
     return routes

@@ -15,6 +15,7 @@ from pelton.eventkit.problems import ProblemError
 from pelton.eventkit.unit import Units
 from pelton.objects import Objects
 from pelton.registry.access.control import AccessControl
+from pelton.registry.webhooks.sender import Sender
 
 
 class ErrorCode(StrEnum):
@@ -106,13 +107,14 @@ def dialect(problem: ProblemError) -> bytes:
 class Backend:
     """What the routes work on: facts through `units`, tracking data through the driver's own pool, artifacts.
 
-    `access` decides who may do what.
+    `access` decides who may do what, and `sender` tries webhooks out.
     """
 
     units: Units
     pool: asyncpg.Pool
     objects: Objects
     access: AccessControl
+    sender: Sender
 
 
 @dataclass(frozen=True, slots=True)
