@@ -1,9 +1,11 @@
-"""What tracking refuses, in MLflow's codes."""
+"""What is refused below the routes, in MLflow's codes."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from pelton.registry.mlflow.wire import ErrorCode, MlflowError
+from pelton.eventkit.problems import ProblemError
+from pelton.registry.mlflow.wire import ErrorCode, MlflowError, from_problem, invalid
+from pelton.registry.search.terms import SearchSyntaxError
 from pelton.registry.tracking.refusals import (
     InactiveError,
     MissingError,
@@ -22,6 +24,14 @@ CODES: Final[Mapping[type[Refusal], ErrorCode]] = {
 }
 
 
-def from_refusal(refusal: Refusal) -> MlflowError:
+def translate(error: MlflowError | ProblemError | Refusal | SearchSyntaxError) -> MlflowError:
     """A refusal as MLflow would say it."""
-    return MlflowError(CODES[type(refusal)], str(refusal))
+    match error:
+        case MlflowError():
+            return error
+        case ProblemError():
+            return from_problem(error)
+        case SearchSyntaxError():
+            return invalid(str(error))
+        case Refusal():
+            return MlflowError(CODES[type(error)], str(error))
