@@ -104,9 +104,9 @@ def _point(metric: Metric | LogMetric) -> Point:
         metric.value,
         metric.timestamp,
         metric.step or 0,
-        metric.model_id or "",
-        metric.dataset_name or "",
-        metric.dataset_digest or "",
+        metric.model_id or None,
+        metric.dataset_name or None,
+        metric.dataset_digest or None,
     )
 
 

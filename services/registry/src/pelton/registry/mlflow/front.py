@@ -10,7 +10,7 @@ from pelton.eventkit.identity import Actor
 from pelton.eventkit.problems import ProblemError
 from pelton.registry.mlflow.reading import read
 from pelton.registry.mlflow.translation import translate
-from pelton.registry.mlflow.wire import Backend, Call, Endpoint, ErrorCode, MlflowError, from_problem, invalid
+from pelton.registry.mlflow.wire import Backend, Call, Endpoint, ErrorCode, MlflowError
 from pelton.registry.search.terms import SearchSyntaxError
 from pelton.registry.tracking.refusals import Refusal
 

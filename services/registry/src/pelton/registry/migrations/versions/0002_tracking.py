@@ -15,7 +15,7 @@ STATEMENTS = (
     """
     CREATE TABLE experiments (
         experiment_id     bigint PRIMARY KEY,
-        name              text   NOT NULL UNIQUE,
+        name              text   COLLATE "C" NOT NULL UNIQUE,
         artifact_location text   NOT NULL,
         lifecycle_stage   text   NOT NULL DEFAULT 'active',
         creation_time     bigint NOT NULL,
@@ -28,22 +28,22 @@ STATEMENTS = (
     """
     CREATE TABLE experiment_tags (
         experiment_id bigint NOT NULL,
-        key           text   NOT NULL,
-        value         text   NOT NULL,
+        key           text   COLLATE "C" NOT NULL,
+        value         text   COLLATE "C" NOT NULL,
         PRIMARY KEY (experiment_id, key)
     )
     """,
     """
     CREATE TABLE tracked_runs (
         run             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        run_id          text   NOT NULL UNIQUE,
+        run_id          text   COLLATE "C" NOT NULL UNIQUE,
         experiment_id   bigint NOT NULL,
-        run_name        text   NOT NULL,
-        user_id         text   NOT NULL,
-        status          text   NOT NULL,
+        run_name        text   COLLATE "C" NOT NULL,
+        user_id         text   COLLATE "C" NOT NULL,
+        status          text   COLLATE "C" NOT NULL,
         start_time      bigint NOT NULL,
         end_time        bigint,
-        artifact_uri    text   NOT NULL,
+        artifact_uri    text   COLLATE "C" NOT NULL,
         lifecycle_stage text   NOT NULL DEFAULT 'active'
     )
     """,
@@ -52,17 +52,17 @@ STATEMENTS = (
     """,
     """
     CREATE TABLE run_params (
-        run   bigint NOT NULL,
-        key   text   NOT NULL,
-        value text   NOT NULL,
+        run   bigint           NOT NULL,
+        key   text COLLATE "C" NOT NULL,
+        value text COLLATE "C" NOT NULL,
         PRIMARY KEY (run, key)
     )
     """,
     """
     CREATE TABLE run_tags (
-        run   bigint NOT NULL,
-        key   text   NOT NULL,
-        value text   NOT NULL,
+        run   bigint           NOT NULL,
+        key   text COLLATE "C" NOT NULL,
+        value text COLLATE "C" NOT NULL,
         PRIMARY KEY (run, key)
     )
     """,
@@ -70,24 +70,27 @@ STATEMENTS = (
     # a new latest point is written in place.
     """
     CREATE TABLE run_metrics (
-        series    bigint           GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        series    bigint           GENERATED ALWAYS AS IDENTITY,
         run       bigint           NOT NULL,
-        key       text             NOT NULL,
+        key       text COLLATE "C" NOT NULL,
         value     double precision NOT NULL,
         timestamp bigint           NOT NULL,
         step      bigint           NOT NULL,
-        UNIQUE (run, key)
+        PRIMARY KEY (run, key)
     ) WITH (fillfactor = 70)
     """,
-    # The key is the order of a history, and the reason why a point that is sent twice is there once.
+    # A point that is sent twice is here twice, and shown once: to look for each point before it is written would double
+    # the cost of writing. The index is the order of a history, and holds all of it.
     """
     CREATE TABLE metric_points (
         series    bigint           NOT NULL,
         step      bigint           NOT NULL,
         timestamp bigint           NOT NULL,
-        value     double precision NOT NULL,
-        PRIMARY KEY (series, step, timestamp, value)
+        value     double precision NOT NULL
     )
+    """,
+    """
+    CREATE INDEX metric_history ON metric_points (series, step, timestamp, value) WITH (deduplicate_items = off)
     """,
     """
     CREATE TABLE model_metrics (
@@ -97,9 +100,9 @@ STATEMENTS = (
         value          double precision NOT NULL,
         timestamp      bigint           NOT NULL,
         step           bigint           NOT NULL,
-        dataset_name   text             NOT NULL,
-        dataset_digest text             NOT NULL,
-        PRIMARY KEY (model_id, key, step, timestamp, value, run, dataset_name, dataset_digest)
+        dataset_name   text,
+        dataset_digest text,
+        UNIQUE NULLS NOT DISTINCT (model_id, key, step, timestamp, value, run, dataset_name, dataset_digest)
     )
     """,
     """
@@ -133,21 +136,23 @@ STATEMENTS = (
         PRIMARY KEY (run, relation, model_id, step)
     )
     """,
-    # What a client logs at once is one call, one transaction and one round trip. Returns the lifecycle stage of the
-    # run, or null when there is none, and has written unless that is 'active'. A param that has another value already
-    # is error PT409, whose detail lists such params, and nothing is written. Rows are written in the order of their
-    # keys, so that calls which share some wait for one another and never in a circle.
+    # What a client logs at once is one call, one transaction and one round trip. Of each metric in `metric_keys`,
+    # `newest` is the place of its latest point; point i has the metric `metric_keys[metrics[i]]`. Returns the lifecycle
+    # stage of the run, or null when there is none, and has written unless that is 'active'. A param that has another
+    # value already is error PT409, whose detail lists such params, and nothing is written. Rows are written in the
+    # order of their keys, so that calls which share some wait for one another and never in a circle.
     """
     CREATE FUNCTION log_batch(
-        given_run text,
-        metric_keys text[], metric_values double precision[], metric_times bigint[], metric_steps bigint[],
-        metric_models text[], metric_datasets text[], metric_digests text[],
+        given_run text, metric_keys text[], newest int[],
+        metrics int[], vals double precision[], times bigint[], steps bigint[],
+        models text[], dataset_names text[], dataset_digests text[],
         param_keys text[], param_values text[], tag_keys text[], tag_values text[]
     ) RETURNS text LANGUAGE plpgsql AS $$
     DECLARE
-        the_run bigint;
-        stage   text;
-        changed json;
+        the_run   bigint;
+        stage     text;
+        changed   json;
+        series_of bigint[];
     BEGIN
         SELECT run, lifecycle_stage INTO the_run, stage FROM tracked_runs WHERE run_id = given_run;
         IF stage IS DISTINCT FROM 'active' THEN
@@ -178,32 +183,31 @@ STATEMENTS = (
             END IF;
         END IF;
         IF cardinality(metric_keys) > 0 THEN
-            WITH given AS (
-                SELECT * FROM unnest(metric_keys, metric_values, metric_times, metric_steps)
-                    AS given (key, value, timestamp, step)
-            ), written AS (
+            WITH written AS (
                 INSERT INTO run_metrics AS kept (run, key, value, timestamp, step)
-                SELECT DISTINCT ON (key) the_run, key, value, timestamp, step
-                FROM given ORDER BY key, step DESC, timestamp DESC, value DESC
+                SELECT the_run, key, vals[place], times[place], steps[place]
+                FROM unnest(metric_keys, newest) AS given (key, place) ORDER BY key
                 ON CONFLICT (run, key) DO UPDATE
-                SET (value, timestamp, step) = (
-                    SELECT newest.value, newest.timestamp, newest.step
-                    FROM (VALUES (kept.value, kept.timestamp, kept.step),
-                                 (excluded.value, excluded.timestamp, excluded.step)) AS newest (value, timestamp, step)
-                    ORDER BY newest.step DESC, newest.timestamp DESC, newest.value DESC LIMIT 1)
+                SET value = CASE
+                        WHEN (excluded.step, excluded.timestamp, excluded.value)
+                            > (kept.step, kept.timestamp, kept.value) THEN excluded.value ELSE kept.value END,
+                    timestamp = CASE
+                        WHEN (excluded.step, excluded.timestamp) > (kept.step, kept.timestamp)
+                        THEN excluded.timestamp ELSE kept.timestamp END,
+                    step = greatest(excluded.step, kept.step)
                 RETURNING kept.key, kept.series
             )
+            SELECT array_agg(series ORDER BY key) INTO series_of FROM written;
             INSERT INTO metric_points (series, step, timestamp, value)
-            SELECT series, step, timestamp, value FROM given JOIN written USING (key)
-            ON CONFLICT DO NOTHING;
+            SELECT series_of[metric], step, timestamp, value
+            FROM unnest(metrics, steps, times, vals) AS given (metric, step, timestamp, value);
         END IF;
-        IF cardinality(metric_models) > 0 THEN
+        IF cardinality(models) > 0 THEN
             INSERT INTO model_metrics (model_id, run, key, value, timestamp, step, dataset_name, dataset_digest)
-            SELECT model_id, the_run, key, value, timestamp, step, dataset_name, dataset_digest
-            FROM unnest(metric_models, metric_keys, metric_values, metric_times, metric_steps,
-                        metric_datasets, metric_digests)
-                AS given (model_id, key, value, timestamp, step, dataset_name, dataset_digest)
-            WHERE model_id <> ''
+            SELECT model_id, the_run, metric_keys[metric], value, timestamp, step, dataset_name, dataset_digest
+            FROM unnest(models, metrics, vals, times, steps, dataset_names, dataset_digests)
+                AS given (model_id, metric, value, timestamp, step, dataset_name, dataset_digest)
+            WHERE model_id IS NOT NULL
             ON CONFLICT DO NOTHING;
         END IF;
         RETURN stage;
