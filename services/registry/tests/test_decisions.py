@@ -36,7 +36,7 @@ def given(*steps: Step, definition: ModelDefinition | None = None) -> Model:
 
 
 def training(number: int, definition: ModelDefinition | None = None, **changes: object) -> Step:
-    return lambda model: conclude(model, trained(number, definition, **changes))
+    return lambda model: conclude(model, trained(number, definition, **changes), NOW)
 
 
 def success(version: int) -> Step:
@@ -77,7 +77,7 @@ def test_asking_for_less_approval_needs_the_role_that_approves_now(
 
 
 def test_a_training_that_passes_its_gates_becomes_a_staged_version() -> None:
-    facts = conclude(given(), trained(1))
+    facts = conclude(given(), trained(1), NOW)
     assert names(facts) == [
         "RunFinished",
         "ModelVersionCreated",
@@ -93,14 +93,14 @@ def test_a_training_that_passes_its_gates_becomes_a_staged_version() -> None:
 
 
 def test_a_training_that_fails_a_gate_is_archived_with_the_reason() -> None:
-    facts = conclude(given(), trained(1, evaluation=evaluation(0.3)))
+    facts = conclude(given(), trained(1, evaluation=evaluation(0.3)), NOW)
     assert names(facts)[2:] == ["ModelVersionRejected", "ModelStageChanged development→archived"]
     assert isinstance(facts[3], ModelStageChanged)
     assert facts[3].reason == "failed 1 of 3 gates: brier 0.3 is above the ceiling 0.2"
 
 
 def test_a_training_reported_twice_is_one_version() -> None:
-    assert conclude(given(training(1)), trained(1)) == []
+    assert conclude(given(training(1)), trained(1), NOW) == []
 
 
 def test_a_version_belongs_to_the_definition_it_was_trained_by() -> None:
@@ -112,7 +112,7 @@ def test_a_version_belongs_to_the_definition_it_was_trained_by() -> None:
 
 def test_a_training_by_an_unknown_definition_is_an_error() -> None:
     with pytest.raises(UnknownDefinitionError, match="which late never had"):
-        conclude(given(), trained(1, define(description="never registered")))
+        conclude(given(), trained(1, define(description="never registered")), NOW)
 
 
 def test_an_automatic_approval_promotes_at_once() -> None:

@@ -117,12 +117,12 @@ class StageMachine(RuleBasedStateMachine):
         if self.definition is not None:
             version = trained(len(self.model.versions) + 1).artifact
             fact = trained(number, self.definition, evaluation=evaluation(brier), artifact=version)
-            self.decide(conclude, fact)
+            self.decide(conclude, fact, NOW)
             if repeated:
                 assert self.model == self.replayed_nothing(fact)
 
     def replayed_nothing(self, fact: Fact) -> Model:
-        assert conclude(self.model, fact) == []  # type: ignore[arg-type]
+        assert conclude(self.model, fact, NOW) == []  # type: ignore[arg-type]
         return self.model
 
     @rule(version=VERSIONS)

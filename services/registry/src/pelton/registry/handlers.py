@@ -19,7 +19,7 @@ async def on_training_completed(event: Received[TrainingCompleted], unit: UnitOf
     """Put the run and the version on record, and let the gates decide about the version."""
     model = await load(unit, event.data.model)
     try:
-        facts = conclude(model, event.data)
+        facts = conclude(model, event.data, unit.now())
     except UnknownDefinitionError as error:
         raise PermanentError(str(error)) from error
     await record(unit, model, facts)

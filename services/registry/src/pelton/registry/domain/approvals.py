@@ -15,6 +15,7 @@ from pelton.contracts.registry import (
 )
 from pelton.contracts.values import Digest, Stage
 from pelton.registry.domain.model import Model, Version
+from pelton.registry.domain.policies import check_policy
 from pelton.registry.domain.refusals import (
     AgreedAlready,
     ArtifactMismatch,
@@ -77,6 +78,7 @@ def approve(model: Model, number: int, artifact: Digest, by: str, reason: str, n
         ArtifactMismatch: the person looked at another artifact.
         OwnRequest: who asked is who answers.
         AgreedAlready: one person counts once.
+        GatesFailed: since it was requested the champion became another, and it does not stand up to that one.
     """
     version = model.version(number)
     request = pending(version)
@@ -98,6 +100,7 @@ def approve(model: Model, number: int, artifact: Digest, by: str, reason: str, n
     )
     if remaining:
         return [granted]
+    check_policy(model, version, request.to_stage)
     return [granted, *enter(model, version, request.to_stage, f"approved by {by}: {reason}")]
 
 

@@ -7,10 +7,12 @@ from pelton.contracts.definitions import GateDefinition
 from pelton.contracts.registry import Gate
 from pelton.contracts.trainer import TrainingCompleted
 from pelton.contracts.values import Evaluation
+from pelton.registry.domain.evidence_gates import Shown, ceiling, floor, judge_evidence
 from pelton.registry.domain.refusals import InvalidDefinition
 
 FLOOR_METRICS: Final = ("accuracy", "auc")
 CEILING_METRICS: Final = ("brier", "log_loss")
+SAFE: Final = ("onnx",)
 SIGNIFICANT_DIGITS: Final = 12
 
 
@@ -31,19 +33,41 @@ def check_gates(definition: GateDefinition) -> None:
                 )
 
 
-def judge(definition: GateDefinition, training: TrainingCompleted, champion: int | None) -> tuple[Gate, ...]:
-    """Every gate with its verdict, in a fixed order: floors, ceilings, then the champion.
+def judge(
+    definition: GateDefinition,
+    training: TrainingCompleted,
+    champion: int | None,
+    inputs: tuple[str, ...] = (),
+    served_inputs: tuple[str, ...] | None = None,
+) -> tuple[Gate, ...]:
+    """Every gate with its verdict, in a fixed order: floors, ceilings, the champion, then those on evidence.
 
-    `champion` is the version in production now. The challenger is compared with the champion that the training
-    evaluated on the same held-out rows; where there was none to compare with, the gate says so and passes, as the
-    rollout is still to come.
+    `champion` is the version in production now, and `served_inputs` what its callers send; `inputs` are what those of
+    the challenger would have to. The challenger is compared with the champion that the training evaluated on the same
+    held-out rows; where there was none to compare with, the margin says so and passes, as the rollout is still to
+    come, and the test, which asks for proof, does not.
     """
     scores = _scores(training.evaluation)
-    gates = [_floor(metric, scores[metric], limit) for metric, limit in sorted(definition.floors.items())]
-    gates += [_ceiling(metric, scores[metric], limit) for metric, limit in sorted(definition.ceilings.items())]
+    shown = Shown(
+        metrics={},
+        evidence=training.evidence,
+        inputs=inputs,
+        unsafe_files=() if training.artifact.format in SAFE else (training.artifact.format,),
+        champion=training.champion_version,
+        served=champion,
+        served_inputs=served_inputs,
+        how=training.champion_skipped or "train with a trainer that measures it (`evaluation` in pelton.yaml)",
+    )
+    gates = [
+        floor(metric, scores[metric], limit, _undefined(metric)) for metric, limit in sorted(definition.floors.items())
+    ]
+    gates += [
+        ceiling(metric, scores[metric], limit, _undefined(metric))
+        for metric, limit in sorted(definition.ceilings.items())
+    ]
     if definition.champion_margin is not None:
         gates.append(_champion(definition.champion_margin, training, champion))
-    return tuple(gates)
+    return (*gates, *judge_evidence(definition, shown))
 
 
 def scores_of(evaluation: Evaluation) -> Mapping[str, float]:
@@ -64,27 +88,6 @@ def _scores(evaluation: Evaluation) -> dict[str, float | None]:
         "brier": evaluation.brier,
         "log_loss": evaluation.log_loss,
     }
-
-
-def _floor(metric: str, value: float | None, limit: float) -> Gate:
-    if value is None:
-        return _undefined(f"{metric}_floor", metric, limit)
-    passed = value >= limit
-    reason = f"{metric} {value:.6g} is {'not below' if passed else 'below'} the floor {limit:.6g}"
-    return Gate(name=f"{metric}_floor", passed=passed, value=value, limit=limit, reason=reason)
-
-
-def _ceiling(metric: str, value: float | None, limit: float) -> Gate:
-    if value is None:
-        return _undefined(f"{metric}_ceiling", metric, limit)
-    passed = value <= limit
-    reason = f"{metric} {value:.6g} is {'not above' if passed else 'above'} the ceiling {limit:.6g}"
-    return Gate(name=f"{metric}_ceiling", passed=passed, value=value, limit=limit, reason=reason)
-
-
-def _undefined(name: str, metric: str, limit: float) -> Gate:
-    reason = f"{metric} has no value on the held-out rows: they are all of one class"
-    return Gate(name=name, passed=False, value=None, limit=limit, reason=reason)
 
 
 def _champion(margin: float, training: TrainingCompleted, champion: int | None) -> Gate:
@@ -118,6 +121,10 @@ def _not_compared(training: TrainingCompleted, champion: int | None) -> str:
     if champion is not None:
         return f"there was no champion when this was trained; the rollout compares it with v{champion} on live rows"
     return "there is no champion to compare with"
+
+
+def _undefined(metric: str) -> str:
+    return f"{metric} has no value on the held-out rows: they are all of one class"
 
 
 def _rounded(value: float) -> float:

@@ -9,8 +9,9 @@ from pelton.contracts.fact import Fact
 from pelton.contracts.registry import ApprovalGranted, ModelRolledBack
 from pelton.registry.domain.approvals import ask, needed_for
 from pelton.registry.domain.model import Model, Version
+from pelton.registry.domain.policies import judge_policy
 from pelton.registry.domain.refusals import NothingToRollBackTo
-from pelton.registry.domain.stages import Ground, changed, enter, move
+from pelton.registry.domain.stages import Ground, changed, enter, move, reject
 
 POLICY: Final = "policy"
 
@@ -18,11 +19,14 @@ POLICY: Final = "policy"
 def succeed(model: Model, number: int, requested_by: str, now: datetime) -> Sequence[Fact]:
     """A rollout went well: the policy in force promotes the version, or asks persons unless somebody has.
 
-    A version that is no longer in staging stays as it is.
+    One that does not pass the gates of that policy is archived. A version that is no longer in staging stays as it is.
     """
     version = model.versions.get(number)
     if version is None or version.stage != "staging" or model.definition is None or version.details is None:
         return []
+    gates = judge_policy(model, version, "production")
+    if any(not gate.passed for gate in gates):
+        return reject(version, gates)
     approvers = needed_for(model, "production")
     if approvers is None:
         artifact = version.details.artifact.digest

@@ -144,6 +144,20 @@ class UnknownContent(Refusal):
     title = "The version's content is not kept here"
 
 
+class GatesFailed(Refusal):
+    """The version does not show what the stage's policy asks for."""
+
+    slug = "gates-failed"
+    title = "The version does not pass the gates"
+
+
+class InvalidPolicy(Refusal):
+    """A policy that could never be used."""
+
+    slug = "invalid-policy"
+    title = "The policy is not valid"
+
+
 class NothingToRollBackTo(Refusal):
     """No version was in production before the present one."""
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pelton.contracts.fact import Fact
-from pelton.contracts.registry import ModelPromoted, ModelStageChanged
+from pelton.contracts.registry import Gate, ModelPromoted, ModelStageChanged, ModelVersionRejected
 from pelton.contracts.values import Stage
 from pelton.registry.domain.model import Model, Version
 from pelton.registry.domain.refusals import IllegalMove
@@ -96,3 +96,13 @@ def enter(model: Model, version: Version, to_stage: Stage, reason: str) -> Seque
 def promoted(model: Model, version: Version) -> ModelPromoted:
     """A version is the champion in place of the present one."""
     return ModelPromoted(model=model.name, version=version.number, previous=model.champion, details=version.details)
+
+
+def reject(version: Version, gates: tuple[Gate, ...]) -> Sequence[Fact]:
+    """A version that failed some of these gates goes no further."""
+    failed = [gate for gate in gates if not gate.passed]
+    reason = f"failed {len(failed)} of {len(gates)} gates: " + "; ".join(gate.reason for gate in failed)
+    return [
+        ModelVersionRejected(model=version.model, version=version.number, gates=gates),
+        move(version, "archived", Ground.WITHDRAWAL, reason),
+    ]

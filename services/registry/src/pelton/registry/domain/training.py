@@ -1,30 +1,35 @@
 """What is decided about a finished training: a run, a version, and whether the version is staged."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from pelton.contracts.canonical import canonical_json
 from pelton.contracts.definitions import ModelDefinition
 from pelton.contracts.fact import Fact
 from pelton.contracts.registry import (
+    EvidenceRecorded,
     Gate,
     ModelVersionCreated,
-    ModelVersionRejected,
     ModelVersionValidated,
     RunFinished,
 )
 from pelton.contracts.trainer import TrainingCompleted
 from pelton.contracts.values import ModelVersion
+from pelton.registry.domain.approvals import ask, needed_for
 from pelton.registry.domain.gates import judge, scores_of
 from pelton.registry.domain.model import Model, Version
-from pelton.registry.domain.stages import Ground, move
+from pelton.registry.domain.policies import judge_policy
+from pelton.registry.domain.stages import Ground, move, reject
+
+TRAINER: Final = "service:trainer"
 
 
 class UnknownDefinitionError(LookupError):
     """A training by a definition that this model never had."""
 
 
-def conclude(model: Model, training: TrainingCompleted) -> Sequence[Fact]:
+def conclude(model: Model, training: TrainingCompleted, now: datetime) -> Sequence[Fact]:
     """A finished training becomes a run and a version; the gates send the version to staging or to the archive.
 
     The definition is the one that the training was requested with, whatever was registered since.
@@ -41,8 +46,14 @@ def conclude(model: Model, training: TrainingCompleted) -> Sequence[Fact]:
             f"which {model.name} never had"
         )
     details = _details(model, definition, training)
-    gates = judge(definition.gates, training, model.champion)
-    return [
+    version = Version(model.name, details.version, details, details.artifact, evidence=training.evidence)
+    champion = None if model.champion is None else model.version(model.champion).details
+    served_inputs = None if champion is None else champion.request
+    gates = (
+        *judge(definition.gates, training, model.champion, details.request, served_inputs),
+        *judge_policy(model, version, "staging"),
+    )
+    facts: list[Fact] = [
         RunFinished(
             model=model.name,
             run_id=training.training_id,
@@ -58,25 +69,22 @@ def conclude(model: Model, training: TrainingCompleted) -> Sequence[Fact]:
             code=training.code,
             definition_digest=training.definition_digest,
         ),
-        *_through_gates(details, gates),
     ]
+    if training.evidence is not None:
+        number = details.version
+        facts.append(EvidenceRecorded(model=model.name, version=number, evidence=training.evidence, by=TRAINER))
+    return [*facts, *_through_gates(model, version, gates, now)]
 
 
-def _through_gates(details: ModelVersion, gates: tuple[Gate, ...]) -> Sequence[Fact]:
-    model, number = details.model, details.version
-    version = Version(model, number, details, details.artifact)
-    failed = [gate for gate in gates if not gate.passed]
-    if failed:
-        reason = f"failed {len(failed)} of {len(gates)} gates: " + "; ".join(gate.reason for gate in failed)
-        return [
-            ModelVersionRejected(model=model, version=number, gates=gates),
-            move(version, "archived", Ground.WITHDRAWAL, reason),
-        ]
+def _through_gates(model: Model, version: Version, gates: tuple[Gate, ...], now: datetime) -> Sequence[Fact]:
+    if any(not gate.passed for gate in gates):
+        return reject(version, gates)
+    validated = ModelVersionValidated(model=version.model, version=version.number, gates=gates)
+    approvers = needed_for(model, "staging")
+    if approvers is not None:
+        return [validated, ask(version, "staging", approvers, TRAINER, "", now)]
     reason = f"passed {len(gates)} gates" if gates else "the definition has no gates"
-    return [
-        ModelVersionValidated(model=model, version=number, gates=gates),
-        move(version, "staging", Ground.GATES, reason),
-    ]
+    return [validated, move(version, "staging", Ground.GATES, reason)]
 
 
 def _details(model: Model, definition: ModelDefinition, training: TrainingCompleted) -> ModelVersion:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pelton.contracts.fact import Fact
-from pelton.contracts.registry import ModelRetired
+from pelton.contracts.registry import ModelRetired, ModelVersionValidated
 from pelton.contracts.values import Stage
 from pelton.registry.domain.approvals import ask, needed_for
 from pelton.registry.domain.model import Model, Version
+from pelton.registry.domain.policies import check_policy
 from pelton.registry.domain.refusals import IllegalMove
 from pelton.registry.domain.stages import Ground, changed, enter, ground_of, move, promoted
 
@@ -23,6 +24,7 @@ def move_by_hand(
     Raises:
         UnknownVersion: the model does not have it.
         IllegalMove: the table does not allow it, or not on a person's word alone.
+        GatesFailed: it does not show what the stage's policy asks for.
         UnknownContent: persons must agree, and nobody could say to what.
     """
     version = model.version(number)
@@ -40,13 +42,15 @@ def _onward(model: Model, version: Version, to_stage: Stage, by: str, reason: st
         raise IllegalMove(f"{version} already waits for an approval that {version.pending.requested_by} requested")
     if model.definition is not None and to_stage == "staging" and not version.validated:
         raise IllegalMove(f"{version} is in {version.stage}; to go to {to_stage} it needs {Ground.GATES}")
+    gates = check_policy(model, version, to_stage)
+    shown: list[Fact] = [ModelVersionValidated(model=model.name, version=version.number, gates=gates)] if gates else []
     approvers = needed_for(model, to_stage)
     if approvers is None and model.definition is not None and to_stage == "production":
         # it leaves the rollout out: a second person decides even where the definition approves automatically
         approvers = model.definition.approval
     if approvers is not None:
-        return [ask(version, to_stage, approvers, by, reason, now)]
-    return enter(model, version, to_stage, reason)
+        return [*shown, ask(version, to_stage, approvers, by, reason, now)]
+    return [*shown, *enter(model, version, to_stage, reason)]
 
 
 def _free(model: Model, version: Version, to_stage: Stage, reason: str, *, archive_existing: bool) -> Sequence[Fact]:

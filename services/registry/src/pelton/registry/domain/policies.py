@@ -1,0 +1,106 @@
+"""Stage policies: what a version of a model must show, and who must agree, before it enters a stage."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from pelton.contracts.definitions import StagePolicy
+from pelton.contracts.evidence import Evidence
+from pelton.contracts.fact import Fact
+from pelton.contracts.registry import EvidenceRecorded, Gate, ModelPolicySet
+from pelton.contracts.values import Stage
+from pelton.registry.domain.evidence_gates import Shown, ceiling, floor, judge_evidence
+from pelton.registry.domain.gates import scores_of
+from pelton.registry.domain.model import Model, Version
+from pelton.registry.domain.refusals import GatesFailed, InvalidPolicy
+
+ENTERED: Final[tuple[Stage, ...]] = ("staging", "production")
+"""The stages that a version must earn; a policy for another would ask for something to give a version up."""
+
+
+def set_policy(model: Model, stage: Stage, policy: StagePolicy | None, reason: str) -> Sequence[Fact]:
+    """What versions need to enter a stage, from now on; without a policy the definition decides, or nobody.
+
+    The same again is no fact. Requests that wait for the stage become void.
+
+    Raises:
+        InvalidPolicy: nobody has to earn this stage.
+    """
+    if stage not in ENTERED:
+        raise InvalidPolicy(f"a version enters {stage} freely; set a policy for {' or '.join(ENTERED)}")
+    if model.policies.get(stage) == policy:
+        return []
+    return [ModelPolicySet(model=model.name, stage=stage, policy=policy, reason=reason)]
+
+
+def record_evidence(model: Model, number: int, evidence: Evidence, by: str) -> Sequence[Fact]:
+    """What somebody measured about a version, and answers for.
+
+    Raises:
+        UnknownVersion: the model does not have it.
+    """
+    model.version(number)
+    return [EvidenceRecorded(model=model.name, version=number, evidence=evidence, by=by)]
+
+
+def judge_policy(model: Model, version: Version, stage: Stage) -> tuple[Gate, ...]:
+    """Every gate of the stage's policy with its verdict: floors, ceilings, then those on evidence."""
+    policy = model.policies.get(stage)
+    if policy is None:
+        return ()
+    shown = shown_by(model, version)
+    gates = [
+        floor(metric, shown.metrics.get(metric), limit, _unmeasured(metric, shown))
+        for metric, limit in sorted(policy.gates.floors.items())
+    ]
+    gates += [
+        ceiling(metric, shown.metrics.get(metric), limit, _unmeasured(metric, shown))
+        for metric, limit in sorted(policy.gates.ceilings.items())
+    ]
+    return (*gates, *judge_evidence(policy.gates, shown))
+
+
+def check_policy(model: Model, version: Version, stage: Stage) -> tuple[Gate, ...]:
+    """The gates of the stage's policy, all of which the version passes.
+
+    Raises:
+        GatesFailed: it does not; the message has the reason of each that failed.
+    """
+    gates = judge_policy(model, version, stage)
+    failed = [gate for gate in gates if not gate.passed]
+    if failed:
+        raise GatesFailed(
+            f"{version} does not pass {len(failed)} of the {len(gates)} gates of {stage}: "
+            + "; ".join(gate.reason for gate in failed)
+        )
+    return gates
+
+
+def shown_by(model: Model, version: Version) -> Shown:
+    """What a version shows, beside the champion of now; its evidence speaks before its run does."""
+    champion = None if model.champion in {None, version.number} else model.versions.get(model.champion or 0)
+    return Shown(
+        metrics=_metrics(version),
+        evidence=version.evidence,
+        inputs=_inputs(version),
+        unsafe_files=None if version.content is None else version.unsafe_files,
+        champion=None if champion is None else champion.number,
+        served=None if champion is None else champion.number,
+        served_inputs=None if champion is None else _inputs(champion),
+        how=f"give it with POST /v1/models/{model.name}/versions/{version.number}/evidence",
+    )
+
+
+def _metrics(version: Version) -> Mapping[str, float]:
+    scores = {} if version.details is None else scores_of(version.details.evaluation)
+    logged = {} if version.run is None else version.run.metrics
+    measured = {} if version.evidence is None else version.evidence.metrics
+    return {**scores, **logged, **measured}
+
+
+def _inputs(version: Version) -> tuple[str, ...] | None:
+    """What callers must send: of a version that Pelton serves not the features, which it looks up by itself."""
+    return version.inputs if version.details is None else version.details.request
+
+
+def _unmeasured(metric: str, shown: Shown) -> str:
+    return f"{metric} is neither a metric of the version's run nor of its evidence; {shown.how}"
