@@ -6,16 +6,20 @@ from typing import Any
 
 from registry_door import Door, envelope
 from registry_facts import MODEL, SPAN, define, trained
+from sqlalchemy import text
 
 from pelton.contracts.canonical import sha256
 from pelton.contracts.definitions import Aggregate, FeatureViewDefinition, SourceDefinition
 from pelton.contracts.deployer import TrafficShifted
 from pelton.contracts.fact import Fact
 from pelton.contracts.feature import DatasetMaterialized, FeatureViewApplied, SourceRegistered
+from pelton.contracts.registry import ModelVersionLogged
 from pelton.contracts.trainer import TrainingRequested, Trigger
 from pelton.contracts.values import Artifact, ModelVersion, OffsetRange
 from pelton.eventkit.envelope import Received
+from pelton.registry.lineage import projector
 from pelton.registry.lineage.handlers import HANDLERS
+from pelton.registry.store import facts_by_id
 
 SOURCE = SourceDefinition(
     name="departures",
@@ -101,3 +105,29 @@ async def tell_everything(door: Door, number: int = 1) -> None:
     for fact in (source(), view(), materialized(number), requested(number), training(number)):
         await hear(door, fact, at=START + timedelta(hours=number))
     await door.receive(training(number))
+
+
+def logged(model: str, version: int, **changes: Any) -> ModelVersionLogged:  # noqa: ANN401
+    return ModelVersionLogged(model=model, version=version, source="mlflow-artifacts:/1/m", **changes)
+
+
+async def record(door: Door, fact: Any) -> None:  # noqa: ANN401
+    """A fact of the registry, without the command that decides it."""
+    async with door.units.begin() as unit:
+        found = await unit.connection.execute(text("SELECT count(*) FROM events WHERE stream = 'models/x'"))
+        await unit.append_to("models/x", [fact], expected=found.scalar_one())
+        for stored in await facts_by_id(unit.connection, [event_id for event_id, _ in unit.recorded]):
+            await projector.project(unit.connection, stored)
+
+
+def keys(answer: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(node["key"]["kind"], node["key"]["id"]) for node in answer["nodes"]}
+
+
+def roles(answer: dict[str, Any]) -> set[tuple[str, str, str]]:
+    return {(edge["child"]["kind"], edge["role"], edge["parent"]["kind"]) for edge in answer["edges"]}
+
+
+def attributes(answer: dict[str, Any], kind: str) -> dict[str, Any]:
+    (found,) = (node["attributes"] for node in answer["nodes"] if node["key"]["kind"] == kind)
+    return found  # type: ignore[no-any-return]

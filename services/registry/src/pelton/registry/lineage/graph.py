@@ -12,7 +12,7 @@ class Kind(StrEnum):
     By the digest of its content: `source`, `schema`, `view`, `definition`, `rules` (what gates ask), `code`,
     `environment`, `lock` and a `dataset` of Pelton's own. A `run` and a `decision` (the fact that asked for a training)
     go by their ids, a `version` by `model@version`, `predictions` by `model:revision`: those that one revision of the
-    model's traffic answered. Of what MLflow's clients tell, a `dataset` is `mlflow:<digest>`, `code` is `git:<commit>`.
+    model's traffic answered. MLflow's clients name a `dataset` `mlflow:name:digest`, and `code` by its git commit.
     """
 
     SOURCE = "source"
@@ -34,6 +34,7 @@ class Role(StrEnum):
     """What the parent is to the child: a run was `trained_on` a dataset, a version `produced_by` a run."""
 
     DERIVED_FROM = "derived_from"
+    EVALUATED_ON = "evaluated_on"
     INCLUDES = "includes"
     NESTED_IN = "nested_in"
     PRODUCED_BY = "produced_by"
@@ -42,7 +43,6 @@ class Role(StrEnum):
     TRAINED_ON = "trained_on"
     TRIGGERED_BY = "triggered_by"
     USED = "used"
-    VALIDATED_BY = "validated_by"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -39,35 +39,50 @@ FACTS_AFTER = text("SELECT id, type, data, time FROM lineage_facts WHERE id > :a
 FORGET = (text("DELETE FROM lineage_edges"), text("DELETE FROM lineage_nodes"))
 
 # Each node once for every distance up to the bound, so that cycles end and diamonds cost no more than their nodes.
+# OFFSET 0 keeps the look-up of each node's links one of its own: merged into a join, it would read all the links.
 _WALK: Final = """
     WITH RECURSIVE walk (kind, id, distance) AS (
-        SELECT CAST(:kind AS text), CAST(:id AS text), 0
+        SELECT CAST(:kind AS text) COLLATE "C", CAST(:id AS text) COLLATE "C", 0
         UNION
-        SELECT {next_kind}, {next_id}, distance + 1
-        FROM walk JOIN lineage_edges AS edge ON (edge.{here_kind}, edge.{here_id}) = (walk.kind, walk.id)
+        SELECT link.kind COLLATE "C", link.id COLLATE "C", distance + 1
+        FROM walk CROSS JOIN LATERAL ({links} OFFSET 0) AS link (kind, id)
         WHERE distance < :depth
     )
     SELECT kind, id, min(distance) AS distance FROM walk GROUP BY kind, id ORDER BY distance, kind, id LIMIT :limit
 """
-UP = text(_WALK.format(next_kind="parent_kind", next_id="parent_id", here_kind="kind", here_id="id"))
-DOWN = text(_WALK.format(next_kind="edge.kind", next_id="edge.id", here_kind="parent_kind", here_id="parent_id"))
-_SET: Final = "SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]))"
-NODES = text(f"""
-    SELECT kind, id, attributes FROM lineage_nodes WHERE (kind, id) IN ({_SET}) ORDER BY kind, id
-""")  # noqa: S608 - a constant
-EDGES = text(f"""
-    SELECT kind, id, role, parent_kind, parent_id FROM lineage_edges
-    WHERE (kind, id) IN ({_SET}) AND (parent_kind, parent_id) IN ({_SET})
+_PARENTS: Final = """
+    SELECT parent_kind, parent_id FROM lineage_links WHERE kind = walk.kind AND id = walk.id
+"""
+_CHILDREN: Final = """
+    SELECT kind, id FROM lineage_links WHERE parent_kind = walk.kind AND parent_id = walk.id
+"""
+UP = text(_WALK.format(links=_PARENTS))
+DOWN = text(_WALK.format(links=_CHILDREN))
+NODES = text("""
+    SELECT thing.* FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[])) AS wanted (kind, id)
+    CROSS JOIN LATERAL (
+        SELECT kind, id, attributes FROM lineage_things WHERE kind = wanted.kind AND id = wanted.id OFFSET 0
+    ) AS thing
+    ORDER BY kind, id, attributes
+""")
+EDGES = text("""
+    WITH wanted AS (SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[])) AS wanted (kind, id))
+    SELECT DISTINCT link.* FROM wanted
+    CROSS JOIN LATERAL (
+        SELECT kind, id, role, parent_kind, parent_id FROM lineage_links
+        WHERE kind = wanted.kind AND id = wanted.id OFFSET 0
+    ) AS link
+    WHERE (parent_kind, parent_id) IN (SELECT kind, id FROM wanted)
     ORDER BY kind, id, role, parent_kind, parent_id
-""")  # noqa: S608 - a constant
+""")
 CHILDREN = text("""
-    SELECT kind, id, role, parent_kind, parent_id FROM lineage_edges
-    WHERE (parent_kind, parent_id) = (:kind, :id) ORDER BY kind, id, role
+    SELECT DISTINCT kind, id, role, parent_kind, parent_id FROM lineage_links
+    WHERE parent_kind = :kind AND parent_id = :id ORDER BY kind, id, role
 """)
 KNOWN = text("""
-    SELECT EXISTS (SELECT FROM lineage_nodes WHERE (kind, id) = (:kind, :id))
-        OR EXISTS (SELECT FROM lineage_edges WHERE (kind, id) = (:kind, :id))
-        OR EXISTS (SELECT FROM lineage_edges WHERE (parent_kind, parent_id) = (:kind, :id))
+    SELECT EXISTS (SELECT FROM lineage_things WHERE kind = :kind AND id = :id)
+        OR EXISTS (SELECT FROM lineage_links WHERE kind = :kind AND id = :id)
+        OR EXISTS (SELECT FROM lineage_links WHERE parent_kind = :kind AND parent_id = :id)
 """)
 # A version's node goes by the name of its model: all of its id before the last `@`.
 RENAME = (
@@ -92,7 +107,7 @@ FORGET_MODEL = (
     text("DELETE FROM lineage_nodes WHERE kind = 'version' AND regexp_replace(id, '@[0-9]+$', '') = :model"),
     text("DELETE FROM lineage_edges WHERE kind = 'version' AND regexp_replace(id, '@[0-9]+$', '') = :model"),
 )
-KINDS_OF = text("SELECT kind FROM lineage_nodes WHERE id = :id ORDER BY kind")
+KINDS_OF = text("SELECT DISTINCT kind FROM lineage_nodes WHERE id = :id ORDER BY kind")
 
 
 async def tell(connection: AsyncConnection, graph: Graph, at: datetime, by: UUID) -> None:
@@ -157,9 +172,12 @@ async def walk(connection: AsyncConnection, start: Key, *, up: bool, depth: int,
 
 
 async def nodes(connection: AsyncConnection, keys: Collection[Key]) -> list[Node]:
-    """Those of the nodes that something describes."""
-    found = await connection.execute(NODES, _columns(keys))
-    return [Node(Key(Kind(row.kind), row.id), json.loads(row.attributes)) for row in found]
+    """Those of the nodes that something describes: a fact, MLflow's client, or both, who then complete each other."""
+    found: dict[Key, dict[str, Any]] = {}
+    for row in await connection.execute(NODES, _columns(keys)):
+        key = Key(Kind(row.kind), row.id)
+        found[key] = found.get(key, {}) | json.loads(row.attributes)
+    return [Node(key, attributes) for key, attributes in found.items()]
 
 
 async def edges(connection: AsyncConnection, keys: Collection[Key]) -> list[Edge]:

@@ -153,7 +153,7 @@ def _logged(fact: ModelVersionLogged, at: datetime) -> Graph:
     run = Key(Kind.RUN, fact.run.run_id)
     edges = [Edge(version, Role.PRODUCED_BY, run)]
     if fact.run.commit is not None:
-        edges.append(Edge(run, Role.USED, Key(Kind.CODE, f"git:{fact.run.commit}")))
+        edges.append(Edge(run, Role.USED, Key(Kind.CODE, fact.run.commit)))
     named = fact.tags.get(PARENT) or fact.run.parameters.get(PARENT)
     return Graph((described,), (*edges, *_parent(version, named)))
 

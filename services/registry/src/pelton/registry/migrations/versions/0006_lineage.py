@@ -10,21 +10,22 @@ depends_on = None
 STATEMENTS: tuple[str, ...] = (
     """
     CREATE TABLE lineage_nodes (
-        kind       text        NOT NULL,
-        id         text        NOT NULL,
+        kind       text        COLLATE "C" NOT NULL,
+        id         text        COLLATE "C" NOT NULL,
         attributes text        NOT NULL,
         told_at    timestamptz NOT NULL,
         told_by    uuid        NOT NULL,
         PRIMARY KEY (kind, id)
     )
     """,
+    # Ids are compared byte by byte, as those of runs are: else no index could be used for both.
     """
     CREATE TABLE lineage_edges (
-        kind        text NOT NULL,
-        id          text NOT NULL,
-        role        text NOT NULL,
-        parent_kind text NOT NULL,
-        parent_id   text NOT NULL,
+        kind        text COLLATE "C" NOT NULL,
+        id          text COLLATE "C" NOT NULL,
+        role        text COLLATE "C" NOT NULL,
+        parent_kind text COLLATE "C" NOT NULL,
+        parent_id   text COLLATE "C" NOT NULL,
         PRIMARY KEY (kind, id, role, parent_kind, parent_id)
     )
     """,
@@ -39,6 +40,53 @@ STATEMENTS: tuple[str, ...] = (
         time timestamptz NOT NULL
     )
     """,
+    # What MLflow's clients tell of their runs is no fact: it is read where they keep it, and so is never out of step.
+    """
+    CREATE INDEX run_tags_of_lineage ON run_tags (key, value)
+    WHERE key IN ('mlflow.source.git.commit', 'mlflow.parentRunId', 'pelton.parent')
+    """,
+    """
+    CREATE INDEX datasets_of_lineage ON datasets ((('mlflow:' || name || ':' || digest) COLLATE "C"))
+    """,
+    """
+    CREATE INDEX run_datasets_of_lineage ON run_datasets (dataset)
+    """,
+    """
+    CREATE VIEW lineage_links (kind, id, role, parent_kind, parent_id) AS
+    SELECT kind, id, role, parent_kind, parent_id FROM lineage_edges
+    UNION ALL
+    SELECT 'run', run_id COLLATE "C",
+           CASE WHEN context ~* 'eval|valid|test' THEN 'evaluated_on' ELSE 'trained_on' END,
+           'dataset', ('mlflow:' || datasets.name || ':' || datasets.digest) COLLATE "C"
+    FROM tracked_runs JOIN run_datasets USING (run) JOIN datasets USING (dataset)
+    UNION ALL
+    SELECT 'run', run_id COLLATE "C", 'used', 'code', value COLLATE "C"
+    FROM tracked_runs JOIN run_tags USING (run) WHERE key = 'mlflow.source.git.commit'
+    UNION ALL
+    SELECT 'run', run_id COLLATE "C", 'nested_in', 'run', value COLLATE "C"
+    FROM tracked_runs JOIN run_tags USING (run) WHERE key = 'mlflow.parentRunId'
+    UNION ALL
+    SELECT 'run', run_id COLLATE "C", 'derived_from', 'version', value COLLATE "C"
+    FROM tracked_runs JOIN run_tags USING (run) WHERE key = 'pelton.parent' AND value ~ '^.+@[1-9][0-9]*$'
+    """,
+    """
+    CREATE VIEW lineage_things (kind, id, attributes) AS
+    SELECT kind, id, attributes FROM lineage_nodes
+    UNION ALL
+    SELECT 'dataset', ('mlflow:' || name || ':' || digest) COLLATE "C",
+           json_build_object('name', name, 'digest', digest, 'source_type', source_type, 'source', source,
+                             'schema', schema, 'profile', profile)::text
+    FROM datasets
+    UNION ALL
+    SELECT 'run', run_id COLLATE "C",
+           json_build_object('name', run_name, 'user', user_id, 'status', status, 'experiment_id', experiment_id::text,
+                             'start_time', start_time, 'end_time', end_time, 'source', (
+                                 SELECT coalesce(json_object_agg(key, value ORDER BY key), '{}') FROM run_tags
+                                 WHERE run_tags.run = tracked_runs.run
+                                   AND (key LIKE 'mlflow.source.%' OR key LIKE 'mlflow.git.%'
+                                        OR key LIKE 'mlflow.databricks.notebook%')))::text
+    FROM tracked_runs
+    """,
 )
 TABLES: tuple[str, ...] = ("lineage_facts", "lineage_edges", "lineage_nodes")
 
@@ -49,5 +97,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    for view in ("lineage_things", "lineage_links"):
+        op.execute(f"DROP VIEW {view}")
+    for index in ("run_datasets_of_lineage", "datasets_of_lineage", "run_tags_of_lineage"):
+        op.execute(f"DROP INDEX {index}")
     for table in TABLES:
         op.execute(f"DROP TABLE {table}")
