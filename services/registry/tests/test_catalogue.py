@@ -11,7 +11,7 @@ from pelton.contracts.registry import LoggedRun
 from pelton.contracts.values import Artifact
 from pelton.eventkit.unit import UnitOfWork, Units
 from pelton.registry import commands
-from pelton.registry.domain.catalogue import Content, Draft
+from pelton.registry.domain.catalogue import Draft
 from pelton.registry.domain.model import Model
 from pelton.registry.domain.refusals import (
     ConcurrentChange,
@@ -30,7 +30,7 @@ from pelton.registry.domain.refusals import (
 CREDIT = "crédit 信用"
 DRAFT = Draft(
     "mlflow-artifacts:/1/abc/artifacts/model",
-    content=Content(Artifact(digest=artifact(1), size=7, format="file-manifest")),
+    artifact=Artifact(digest=artifact(1), size=7, format="file-manifest"),
     run=LoggedRun(run_id="abc", metrics={"auc": 0.7}),
     tags={"team": "risk"},
 )

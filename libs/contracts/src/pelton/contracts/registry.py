@@ -222,8 +222,8 @@ class LoggedRun(Value):
 class ModelVersionLogged(Fact, owner="registry"):
     """Somebody's program made a version of a model.
 
-    `artifact` is what lies at `source`, by content, where Pelton keeps it; `inputs` are the columns of its signature,
-    where it has one; `unsafe_files` run code when they are loaded.
+    `source` is the place that the program named, and `location` the artifact location behind it, where that is
+    another. `artifact` is what lies there, by content, where Pelton keeps it.
     """
 
     model: str
@@ -232,21 +232,18 @@ class ModelVersionLogged(Fact, owner="registry"):
     run: LoggedRun | None = None
     run_link: str = ""
     logged_model_id: str | None = None
+    location: str = ""
     artifact: Artifact | None = None
-    inputs: tuple[str, ...] | None = None
-    unsafe_files: tuple[str, ...] = ()
     description: str = ""
     tags: dict[str, str] = Field(default_factory=dict)
 
 
 class ModelVersionChanged(Fact, owner="registry"):
-    """What lies at a version's source is no longer what was logged: whatever was approved or requested is void."""
+    """What lies at a version's location is no longer what was logged: whatever was approved or requested is void."""
 
     model: str
     version: int
     artifact: Artifact | None
-    inputs: tuple[str, ...] | None = None
-    unsafe_files: tuple[str, ...] = ()
 
 
 class ModelVersionDeleted(Fact, owner="registry"):

@@ -62,6 +62,7 @@ async def _show_logged(connection: AsyncConnection, fact: ModelVersionLogged, st
         model=fact.model,
         version=fact.version,
         source=fact.source,
+        location=fact.location or fact.source,
         run_id=None if fact.run is None else fact.run.run_id,
         run_link=fact.run_link,
         logged_model_id=fact.logged_model_id,

@@ -31,11 +31,11 @@ LOG = text("""
         UPDATE models SET updated_at = :time WHERE model = :model
     )
     INSERT INTO versions
-        (model, version, stage, source, run_id, run_link, logged_model_id, logged_run, artifact, description,
+        (model, version, stage, source, location, run_id, run_link, logged_model_id, logged_run, artifact, description,
          created_at, created_by, updated_at)
     VALUES
-        (:model, :version, 'development', :source, :run_id, :run_link, :logged_model_id, :logged_run, :artifact,
-         :description, :time, :actor, :time)
+        (:model, :version, 'development', :source, :location, :run_id, :run_link, :logged_model_id, :logged_run,
+         :artifact, :description, :time, :actor, :time)
 """)
 CHANGE = text("""
     UPDATE versions SET artifact = :artifact, gates = '[]', updated_at = :time

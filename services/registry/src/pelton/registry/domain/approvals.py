@@ -15,7 +15,7 @@ from pelton.contracts.registry import (
 )
 from pelton.contracts.values import Digest, Stage
 from pelton.registry.domain.model import Model, Version
-from pelton.registry.domain.policies import check_policy
+from pelton.registry.domain.policies import NOTHING, Seen, check_policy
 from pelton.registry.domain.refusals import (
     AgreedAlready,
     ArtifactMismatch,
@@ -51,7 +51,7 @@ def ask(
     """
     if version.artifact is None:
         raise UnknownContent(
-            f"{version} lies at {version.source!r}, which Pelton does not keep, and an approval binds its content; "
+            f"{version} lies at {version.location!r}, which Pelton does not keep, and an approval binds its content; "
             "log the model to Pelton's own artifacts and register that"
         )
     return ApprovalRequested(
@@ -68,7 +68,9 @@ def ask(
     )
 
 
-def approve(model: Model, number: int, artifact: Digest, by: str, reason: str, now: datetime) -> Sequence[Fact]:
+def approve(
+    model: Model, number: int, artifact: Digest, by: str, reason: str, now: datetime, seen: Seen = NOTHING
+) -> Sequence[Fact]:
     """A person agrees; the last of those needed lets the version into its stage.
 
     Raises:
@@ -100,7 +102,7 @@ def approve(model: Model, number: int, artifact: Digest, by: str, reason: str, n
     )
     if remaining:
         return [granted]
-    check_policy(model, version, request.to_stage)
+    check_policy(model, version, request.to_stage, seen)
     return [granted, *enter(model, version, request.to_stage, f"approved by {by}: {reason}")]
 
 

@@ -11,6 +11,7 @@ from pelton.contracts.registry import (
     ModelAliasSet,
     ModelDescribed,
     ModelTagged,
+    ModelVersionChanged,
     ModelVersionDeleted,
     ModelVersionLogged,
     RegisteredModelCreated,
@@ -39,20 +40,15 @@ _NUMBERED: Final = re.compile(r"v[0-9]+|latest", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What lies at a version's source: by digest where Pelton keeps it, with the inputs of its signature."""
-
-    artifact: Artifact | None = None
-    inputs: tuple[str, ...] | None = None
-    unsafe_files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Draft:
-    """A version that somebody's program logs."""
+    """A version that somebody's program logs.
+
+    `location` is the artifact location behind the `source`, where that is another; `artifact` what lies there now.
+    """
 
     source: str
-    content: Content = Content()
+    location: str = ""
+    artifact: Artifact | None = None
     run: LoggedRun | None = None
     run_link: str = ""
     logged_model_id: str | None = None
@@ -126,7 +122,7 @@ def log(model: Model, draft: Draft) -> Sequence[Fact]:
             "register yours under another name"
         )
     check_text(draft.description, "the description")
-    check_text(draft.source + draft.run_link, "the source")
+    check_text(draft.source + draft.location + draft.run_link, "the source")
     return [
         ModelVersionLogged(
             model=model.name,
@@ -135,13 +131,24 @@ def log(model: Model, draft: Draft) -> Sequence[Fact]:
             run=draft.run,
             run_link=draft.run_link,
             logged_model_id=draft.logged_model_id,
-            artifact=draft.content.artifact,
-            inputs=draft.content.inputs,
-            unsafe_files=draft.content.unsafe_files,
+            location=draft.location,
+            artifact=draft.artifact,
             description=draft.description,
             tags=_tags(draft.tags),
         )
     ]
+
+
+def look(model: Model, number: int, artifact: Artifact | None) -> Sequence[Fact]:
+    """What lies at a logged version's location now; other content than before voids whatever was said about it.
+
+    Raises:
+        UnknownVersion: the model does not have it.
+    """
+    version = model.version(number)
+    if version.details is not None or version.artifact == (artifact and artifact.digest):
+        return []
+    return [ModelVersionChanged(model=model.name, version=number, artifact=artifact)]
 
 
 def delete_version(model: Model, number: int, others: Sequence[str] = (), reason: str = "") -> Sequence[Fact]:

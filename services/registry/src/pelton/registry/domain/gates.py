@@ -6,7 +6,7 @@ from typing import Final
 from pelton.contracts.definitions import GateDefinition
 from pelton.contracts.registry import Gate
 from pelton.contracts.trainer import TrainingCompleted
-from pelton.contracts.values import Evaluation
+from pelton.contracts.values import Artifact, Evaluation
 from pelton.registry.domain.evidence_gates import Shown, ceiling, floor, judge_evidence
 from pelton.registry.domain.refusals import InvalidDefinition
 
@@ -52,7 +52,7 @@ def judge(
         metrics={},
         evidence=training.evidence,
         inputs=inputs,
-        unsafe_files=() if training.artifact.format in SAFE else (training.artifact.format,),
+        unsafe_files=unsafe_formats(training.artifact),
         champion=training.champion_version,
         served=champion,
         served_inputs=served_inputs,
@@ -68,6 +68,11 @@ def judge(
     if definition.champion_margin is not None:
         gates.append(_champion(definition.champion_margin, training, champion))
     return (*gates, *judge_evidence(definition, shown))
+
+
+def unsafe_formats(artifact: Artifact) -> tuple[str, ...]:
+    """What of a trained artifact runs code when it is loaded: itself, or nothing."""
+    return () if artifact.format in SAFE else (f"the artifact, {artifact.format},",)
 
 
 def scores_of(evaluation: Evaluation) -> Mapping[str, float]:

@@ -43,7 +43,7 @@ from pelton.registry.domain.refusals import UnknownModel, UnknownVersion
 class Version:
     """One version: what it is, where it stands, and on which grounds.
 
-    `details` has a version that Pelton trained. `artifact` is its content, where Pelton keeps it. `approved` is the
+    `details` has a version that Pelton trained. `content` is its artifact, where Pelton keeps it. `approved` is the
     digest that was let into production, `pending` the request that waits for persons, and `agreed` who agreed to it.
     """
 
@@ -51,10 +51,8 @@ class Version:
     number: int
     details: ModelVersion | None = None
     content: Artifact | None = None
-    source: str = ""
+    location: str = ""
     run: LoggedRun | None = None
-    inputs: tuple[str, ...] | None = None
-    unsafe_files: tuple[str, ...] = ()
     evidence: Evidence | None = None
     stage: Stage = "development"
     validated: bool = False
@@ -170,10 +168,8 @@ class Model:
                         self.name,
                         fact.version,
                         content=fact.artifact,
-                        source=fact.source,
+                        location=fact.location or fact.source,
                         run=fact.run,
-                        inputs=fact.inputs,
-                        unsafe_files=fact.unsafe_files,
                     )
                 )
             case ModelVersionDeleted():
@@ -216,8 +212,6 @@ class Model:
                 return self._with(
                     fact.version,
                     content=fact.artifact,
-                    inputs=fact.inputs,
-                    unsafe_files=fact.unsafe_files,
                     evidence=None,
                     validated=False,
                     approved=None,

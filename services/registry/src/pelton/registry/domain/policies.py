@@ -1,6 +1,7 @@
 """Stage policies: what a version of a model must show, and who must agree, before it enters a stage."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from pelton.contracts.definitions import StagePolicy
@@ -9,10 +10,25 @@ from pelton.contracts.fact import Fact
 from pelton.contracts.registry import EvidenceRecorded, Gate, ModelPolicySet
 from pelton.contracts.values import Stage
 from pelton.registry.domain.evidence_gates import Shown, ceiling, floor, judge_evidence
-from pelton.registry.domain.gates import scores_of
+from pelton.registry.domain.gates import scores_of, unsafe_formats
 from pelton.registry.domain.model import Model, Version
 from pelton.registry.domain.refusals import GatesFailed, InvalidPolicy
 
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was found in the files of a logged version when somebody decides; None where Pelton does not keep them.
+
+    `unsafe_files` run code when they are loaded. `inputs` are the columns of its signature, and `served` those of the
+    champion's. Of a version that Pelton trained all of it is known without looking.
+    """
+
+    unsafe_files: tuple[str, ...] | None = None
+    inputs: tuple[str, ...] | None = None
+    served: tuple[str, ...] | None = None
+
+
+NOTHING: Final = Seen()
 ENTERED: Final[tuple[Stage, ...]] = ("staging", "production")
 """The stages that a version must earn; a policy for another would ask for something to give a version up."""
 
@@ -42,12 +58,12 @@ def record_evidence(model: Model, number: int, evidence: Evidence, by: str) -> S
     return [EvidenceRecorded(model=model.name, version=number, evidence=evidence, by=by)]
 
 
-def judge_policy(model: Model, version: Version, stage: Stage) -> tuple[Gate, ...]:
+def judge_policy(model: Model, version: Version, stage: Stage, seen: Seen = NOTHING) -> tuple[Gate, ...]:
     """Every gate of the stage's policy with its verdict: floors, ceilings, then those on evidence."""
     policy = model.policies.get(stage)
     if policy is None:
         return ()
-    shown = shown_by(model, version)
+    shown = shown_by(model, version, seen)
     gates = [
         floor(metric, shown.metrics.get(metric), limit, _unmeasured(metric, shown))
         for metric, limit in sorted(policy.gates.floors.items())
@@ -59,13 +75,13 @@ def judge_policy(model: Model, version: Version, stage: Stage) -> tuple[Gate, ..
     return (*gates, *judge_evidence(policy.gates, shown))
 
 
-def check_policy(model: Model, version: Version, stage: Stage) -> tuple[Gate, ...]:
+def check_policy(model: Model, version: Version, stage: Stage, seen: Seen) -> tuple[Gate, ...]:
     """The gates of the stage's policy, all of which the version passes.
 
     Raises:
         GatesFailed: it does not; the message has the reason of each that failed.
     """
-    gates = judge_policy(model, version, stage)
+    gates = judge_policy(model, version, stage, seen)
     failed = [gate for gate in gates if not gate.passed]
     if failed:
         raise GatesFailed(
@@ -75,17 +91,22 @@ def check_policy(model: Model, version: Version, stage: Stage) -> tuple[Gate, ..
     return gates
 
 
-def shown_by(model: Model, version: Version) -> Shown:
+def served_beside(model: Model, version: Version) -> Version | None:
+    """The champion that a version is to stand up to, if there is another one."""
+    return None if model.champion in {None, version.number} else model.versions.get(model.champion or 0)
+
+
+def shown_by(model: Model, version: Version, seen: Seen) -> Shown:
     """What a version shows, beside the champion of now; its evidence speaks before its run does."""
-    champion = None if model.champion in {None, version.number} else model.versions.get(model.champion or 0)
+    champion = served_beside(model, version)
     return Shown(
         metrics=_metrics(version),
         evidence=version.evidence,
-        inputs=_inputs(version),
-        unsafe_files=None if version.content is None else version.unsafe_files,
+        inputs=seen.inputs if version.details is None else version.details.request,
+        unsafe_files=seen.unsafe_files if version.details is None else unsafe_formats(version.details.artifact),
         champion=None if champion is None else champion.number,
         served=None if champion is None else champion.number,
-        served_inputs=None if champion is None else _inputs(champion),
+        served_inputs=None if champion is None else champion.details.request if champion.details else seen.served,
         how=f"give it with POST /v1/models/{model.name}/versions/{version.number}/evidence",
     )
 
@@ -95,11 +116,6 @@ def _metrics(version: Version) -> Mapping[str, float]:
     logged = {} if version.run is None else version.run.metrics
     measured = {} if version.evidence is None else version.evidence.metrics
     return {**scores, **logged, **measured}
-
-
-def _inputs(version: Version) -> tuple[str, ...] | None:
-    """What callers must send: of a version that Pelton serves not the features, which it looks up by itself."""
-    return version.inputs if version.details is None else version.details.request
 
 
 def _unmeasured(metric: str, shown: Shown) -> str:

@@ -158,6 +158,41 @@ class InvalidPolicy(Refusal):
     title = "The policy is not valid"
 
 
+class InvalidVariants(Refusal):
+    """Variants that make no test."""
+
+    slug = "invalid-variants"
+    title = "The variants are not valid"
+
+
+class NoVariants(Refusal):
+    """The champion answers alone."""
+
+    slug = "no-variants"
+    title = "No variants are configured"
+
+
+class InvalidDeprecation(Refusal):
+    """A deprecation that nobody could act on."""
+
+    slug = "invalid-deprecation"
+    title = "The deprecation is not valid"
+
+
+class NotDeprecated(Refusal):
+    """There is no deprecation to take back."""
+
+    slug = "not-deprecated"
+    title = "It is not deprecated"
+
+
+class VersionChanged(Refusal):
+    """What lies at the version's location is no longer what was asked about."""
+
+    slug = "version-changed"
+    title = "The version is no longer what was requested"
+
+
 class NothingToRollBackTo(Refusal):
     """No version was in production before the present one."""
 

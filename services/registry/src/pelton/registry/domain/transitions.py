@@ -8,13 +8,21 @@ from pelton.contracts.registry import ModelRetired, ModelVersionValidated
 from pelton.contracts.values import Stage
 from pelton.registry.domain.approvals import ask, needed_for
 from pelton.registry.domain.model import Model, Version
-from pelton.registry.domain.policies import check_policy
+from pelton.registry.domain.policies import NOTHING, Seen, check_policy
 from pelton.registry.domain.refusals import IllegalMove
 from pelton.registry.domain.stages import Ground, changed, enter, ground_of, move, promoted
 
 
 def move_by_hand(
-    model: Model, number: int, to_stage: Stage, by: str, reason: str, now: datetime, *, archive_existing: bool = False
+    model: Model,
+    number: int,
+    to_stage: Stage,
+    by: str,
+    reason: str,
+    now: datetime,
+    seen: Seen = NOTHING,
+    *,
+    archive_existing: bool = False,
 ) -> Sequence[Fact]:
     """A person moves a version; where persons must agree, that is a request.
 
@@ -32,17 +40,19 @@ def move_by_hand(
         return _free(model, version, to_stage, reason, archive_existing=archive_existing)
     match ground_of(version, to_stage):
         case Ground.GATES | Ground.APPROVAL:
-            return _onward(model, version, to_stage, by, reason, now)
+            return _onward(model, version, to_stage, by, reason, now, seen)
         case _:
             return [move(version, to_stage, Ground.WITHDRAWAL, reason)]
 
 
-def _onward(model: Model, version: Version, to_stage: Stage, by: str, reason: str, now: datetime) -> Sequence[Fact]:
+def _onward(
+    model: Model, version: Version, to_stage: Stage, by: str, reason: str, now: datetime, seen: Seen
+) -> Sequence[Fact]:
     if version.pending is not None:
         raise IllegalMove(f"{version} already waits for an approval that {version.pending.requested_by} requested")
     if model.definition is not None and to_stage == "staging" and not version.validated:
         raise IllegalMove(f"{version} is in {version.stage}; to go to {to_stage} it needs {Ground.GATES}")
-    gates = check_policy(model, version, to_stage)
+    gates = check_policy(model, version, to_stage, seen)
     shown: list[Fact] = [ModelVersionValidated(model=model.name, version=version.number, gates=gates)] if gates else []
     approvers = needed_for(model, to_stage)
     if approvers is None and model.definition is not None and to_stage == "production":

@@ -49,8 +49,8 @@ CHILDREN: Final = """
 # Of a version in use the whole source is kept, and with it the folders that it lies in.
 KEEPER: Final = """
     SELECT model, version, stage FROM versions
-    WHERE source <> '' AND stage IN ('staging', 'production')
-      AND (source = ANY($2) OR source ^@ ($1 || '/'))
+    WHERE location <> '' AND stage IN ('staging', 'production')
+      AND (location = ANY($2) OR location ^@ ($1 || '/'))
     ORDER BY model, version LIMIT 1
 """
 

@@ -36,6 +36,7 @@ STATEMENTS = (
     """
     ALTER TABLE versions
         ADD COLUMN source          text NOT NULL DEFAULT '',
+        ADD COLUMN location        text NOT NULL DEFAULT '',
         ADD COLUMN run_link        text NOT NULL DEFAULT '',
         ADD COLUMN logged_model_id text,
         ADD COLUMN logged_run      text,
@@ -58,7 +59,7 @@ STATEMENTS = (
     CREATE INDEX versions_by_run ON versions (run_id)
     """,
     """
-    CREATE INDEX versions_by_source ON versions (source text_pattern_ops) WHERE source <> ''
+    CREATE INDEX versions_by_location ON versions (location text_pattern_ops) WHERE location <> ''
     """,
     """
     CREATE TABLE model_tags (
@@ -204,7 +205,7 @@ FORMER = (
     """,
     """
     ALTER TABLE versions
-        DROP COLUMN source, DROP COLUMN run_link, DROP COLUMN logged_model_id, DROP COLUMN logged_run,
+        DROP COLUMN source, DROP COLUMN location, DROP COLUMN run_link, DROP COLUMN logged_model_id, DROP COLUMN logged_run,
         DROP COLUMN artifact, DROP COLUMN description, DROP COLUMN created_by, DROP COLUMN updated_at,
         ALTER COLUMN details SET NOT NULL, ALTER COLUMN run_id SET NOT NULL, ALTER COLUMN code SET NOT NULL,
         ALTER COLUMN definition_digest SET NOT NULL
