@@ -6,6 +6,7 @@ from typing import Annotated, Final, Self, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints, TypeAdapter, model_validator
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pelton.contracts.fact import Fact
 from pelton.contracts.registry import AccessAction, Condition, RestrictionSet, RoleName, TeamChanged
@@ -24,8 +25,9 @@ from pelton.registry.access.changes import (
     remove_team,
     set_restriction,
 )
-from pelton.registry.access.control import AccessControl
+from pelton.registry.access.control import AccessControl, OnModel
 from pelton.registry.access.domain import Action, Resource
+from pelton.registry.access.labels import Labels, Named, experiments
 from pelton.registry.api.paging import cut, decode_page, encode_page
 from pelton.registry.projections import record
 from pelton.registry.store import rows
@@ -104,12 +106,17 @@ class RestrictionsPage(BaseModel):
 
 
 class Question(_Command):
-    """May somebody do this? By default the one who asks; `user` and `role` ask for another."""
+    """May somebody do this? By default the one who asks; `user` and `role` ask for another.
+
+    `tag` and `value` are those that would be set.
+    """
 
     action: Action
     model: Text | None = None
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     alias: Text | None = None
+    tag: Text | None = None
+    value: str | None = None
     experiment: Text | None = None
     user: Text | None = None
     role: RoleName | None = None
@@ -210,17 +217,21 @@ def router(units: Units, access: AccessControl) -> APIRouter:
         """Whether an action would be allowed, and the rules that say so; nothing is done."""
         who = Actor(question.user or actor.name, Role[question.role.upper()] if question.role else actor.role)
         async with units.engine.connect() as connection:
-            resource = _resource(question)
+            resource = await _resource(connection, question)
             verdict = (await access.rules(connection)).decide(who, question.action, resource)
         return Explanation(allowed=verdict.allowed, because=verdict.because, rules=list(verdict.rules))
 
     return routes
 
 
-def _resource(question: Question) -> Resource:
+async def _resource(connection: AsyncConnection, question: Question) -> Resource:
+    tag = None if question.tag is None else (question.tag, question.value)
     if question.model is not None:
-        return Resource("model", question.model)
-    return Resource("experiment", question.experiment or "")
+        subject = OnModel(question.model, question.version, question.alias, tag)
+        return subject.resource(question.action, await Labels.of(connection, [question.model]))
+    name = question.experiment or ""
+    found = await experiments(connection, Named(names=[name]))
+    return (found[0] if found else Resource("experiment", name)).changing(tag=tag)
 
 
 def _set(words: Sequence[str]) -> tuple[str, ...]:

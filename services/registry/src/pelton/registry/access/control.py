@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 
 import asyncpg
 import structlog
@@ -11,13 +12,46 @@ from pelton.eventkit.failures import is_transient
 from pelton.eventkit.identity import Actor, Role
 from pelton.eventkit.problems import ProblemError
 from pelton.registry.access import store
-from pelton.registry.access.domain import Action, Resource, Rules
+from pelton.registry.access.domain import Action, Resource, Rules, Verdict
+from pelton.registry.access.labels import Labels
 
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 1.0
 LOOK_EVERY_SECONDS = 5.0
 ANSWER_WITHIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class OnModel:
+    """What is to be done to a model: to `version`, or to the one that `alias` names, or to the model itself.
+
+    `tag` is the tag that is set or taken away (then without a value). To delete a model is to delete its versions.
+    """
+
+    name: str
+    version: int | None = None
+    alias: str | None = None
+    tag: tuple[str, str | None] | None = None
+
+    def resource(self, action: Action, labels: Labels) -> Resource:
+        """The resource with all that a rule may depend on."""
+        if action is Action.DELETE and self.version is None:
+            return labels.everything(self.name)
+        held = None if self.alias is None else labels.named(self.name, self.alias)
+        versions = {version for version in (self.version, held) if version is not None}
+        found = labels.version(self.name, *versions) if versions else labels.model(self.name)
+        return found.changing(tag=self.tag, alias=self.alias)
+
+
+def check(verdict: Verdict) -> None:
+    """Let an allowed action pass.
+
+    Raises:
+        ProblemError: 403, with the verdict's words.
+    """
+    if not verdict.allowed:
+        raise ProblemError(403, "forbidden", "You may not do this", verdict.because)
 
 
 class AccessControl:
@@ -61,9 +95,31 @@ class AccessControl:
         Raises:
             ProblemError: 403, saying which role is missing, or the reason of the restriction.
         """
-        verdict = (await self.rules(connection)).decide(actor, action, resource, needed)
-        if not verdict.allowed:
-            raise ProblemError(403, "forbidden", "You may not do this", verdict.because)
+        check((await self.rules(connection)).decide(actor, action, resource, needed))
+
+    async def on_model(
+        self,
+        actor: Actor,
+        action: Action,
+        change: OnModel,
+        *,
+        needed: Role | None = None,
+        connection: AsyncConnection | None = None,
+    ) -> None:
+        """Let the actor do this to a model or to versions of it; what rules depend on is read where one does.
+
+        Raises:
+            ProblemError: 403, saying which role is missing, or the reason of the restriction.
+        """
+        rules = await self.rules(connection)
+        if not rules.restricts("model", action):
+            resource = Resource("model", change.name)
+        elif connection is None:
+            async with self._engine.connect() as own:
+                resource = change.resource(action, await Labels.of(own, [change.name]))
+        else:
+            resource = change.resource(action, await Labels.of(connection, [change.name]))
+        check(rules.decide(actor, action, resource, needed))
 
     def forget(self) -> None:
         """Read the rules again: they have changed, or may have."""

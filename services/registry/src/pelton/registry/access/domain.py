@@ -6,7 +6,7 @@ A restriction takes actions away again from everybody whom it does not name. Adm
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import translate
 from functools import lru_cache
@@ -61,6 +61,16 @@ class Resource:
     tags: frozenset[tuple[str, str]] = frozenset()
     aliases: frozenset[str] = frozenset()
     changes: frozenset[str] = frozenset()
+
+    def changing(self, *, tag: tuple[str, str | None] | None = None, alias: str | None = None) -> Self:
+        """The resource of an action on this tag, which is set or (without a value) taken away, or on this alias."""
+        tags, aliases, changes = self.tags, self.aliases, self.changes
+        if tag is not None:
+            changes |= {tag[0]}
+            tags |= {(tag[0], tag[1])} if tag[1] is not None else frozenset()
+        if alias is not None:
+            aliases, changes = aliases | {alias}, changes | {alias}
+        return replace(self, tags=tags, aliases=aliases, changes=changes)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"

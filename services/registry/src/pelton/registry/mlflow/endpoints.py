@@ -3,7 +3,17 @@
 from typing import Final
 
 from pelton.eventkit.identity import Role
-from pelton.registry.mlflow import artifacts, batches, experiments, logged_models, runs
+from pelton.registry.mlflow import (
+    artifacts,
+    batches,
+    experiments,
+    guard,
+    inputs,
+    logged_models,
+    metrics,
+    runs,
+    searching,
+)
 from pelton.registry.mlflow.wire import Call, Endpoint
 
 VERSION: Final = "3.17.0"
@@ -17,9 +27,16 @@ async def server_info(call: Call, _: None) -> object:  # noqa: ARG001
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "3.0/mlflow/server-info", Role.VIEWER, handle=server_info),
-    *artifacts.ENDPOINTS,
-    *experiments.ENDPOINTS,
-    *runs.ENDPOINTS,
-    *batches.ENDPOINTS,
-    *logged_models.ENDPOINTS,
+    *guard.of_tracking(
+        (
+            *artifacts.ENDPOINTS,
+            *experiments.ENDPOINTS,
+            *runs.ENDPOINTS,
+            *batches.ENDPOINTS,
+            *metrics.ENDPOINTS,
+            *inputs.ENDPOINTS,
+            *searching.ENDPOINTS,
+            *logged_models.ENDPOINTS,
+        )
+    ),
 )

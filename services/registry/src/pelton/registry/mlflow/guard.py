@@ -1,0 +1,200 @@
+"""Who may call which route of MLflow's interface: one table for models, one rule for all of tracking.
+
+The routes know nothing of it. Where no restriction can refuse an action, a guard asks the database nothing.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.types import Receive, Send
+
+from pelton.eventkit.identity import Role
+from pelton.registry.access.control import OnModel, check
+from pelton.registry.access.domain import Action, Kind, Resource, Rules
+from pelton.registry.access.labels import Labels, Named, experiments, versions_at
+from pelton.registry.mlflow.wire import Call, Endpoint
+from pelton.registry.tracking.experiments import DEFAULT
+
+MODELS: Final = "2.0/mlflow/registered-models"
+VERSIONS: Final = "2.0/mlflow/model-versions"
+
+ACTIONS: Final[Mapping[tuple[str, str], Action]] = {
+    ("POST", f"{MODELS}/create"): Action.WRITE,
+    ("POST", f"{MODELS}/rename"): Action.WRITE,
+    ("PATCH", f"{MODELS}/update"): Action.WRITE,
+    ("DELETE", f"{MODELS}/delete"): Action.DELETE,
+    ("GET", f"{MODELS}/get"): Action.READ,
+    ("GET", f"{MODELS}/search"): Action.READ,
+    ("GET", f"{MODELS}/get-latest-versions"): Action.READ,
+    ("POST", f"{MODELS}/get-latest-versions"): Action.READ,
+    ("POST", f"{MODELS}/set-tag"): Action.TAG,
+    ("DELETE", f"{MODELS}/delete-tag"): Action.TAG,
+    ("GET", f"{MODELS}/alias"): Action.READ,
+    ("POST", f"{MODELS}/alias"): Action.SET_ALIAS,
+    ("DELETE", f"{MODELS}/alias"): Action.SET_ALIAS,
+    ("POST", f"{VERSIONS}/create"): Action.WRITE,
+    ("PATCH", f"{VERSIONS}/update"): Action.WRITE,
+    ("DELETE", f"{VERSIONS}/delete"): Action.DELETE,
+    ("GET", f"{VERSIONS}/get"): Action.READ,
+    ("GET", f"{VERSIONS}/search"): Action.READ,
+    ("GET", f"{VERSIONS}/get-download-uri"): Action.READ,
+    ("POST", f"{VERSIONS}/set-tag"): Action.TAG,
+    ("DELETE", f"{VERSIONS}/delete-tag"): Action.TAG,
+    ("POST", f"{VERSIONS}/transition-stage"): Action.SET_STAGE,
+}
+"""What each route about a model does to it; the role that it needs is the action's, which a team may give."""
+
+EXPERIMENTS: Final = "2.0/mlflow/experiments"
+CREATE_RUN: Final = "2.0/mlflow/runs/create"
+FRESH_NAMES: Final[Mapping[str, str]] = {f"{EXPERIMENTS}/create": "name", f"{EXPERIMENTS}/update": "new_name"}
+"""The fields that name an experiment which there is not yet."""
+
+RUN: Final = re.compile(r"[0-9a-f]{32}")
+LOGGED_MODEL: Final = re.compile(r"m-[0-9a-f]{32}")
+
+Check = Callable[[Call, Any], Awaitable[None]]
+
+
+def of_models(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    """Guard the routes of registered models and their versions.
+
+    Raises:
+        KeyError: a route is not in the table.
+    """
+    return tuple(_of_model(endpoint, ACTIONS[endpoint.method, endpoint.path]) for endpoint in endpoints)
+
+
+def of_tracking(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    """Guard the routes of experiments, runs, logged models and artifacts by the experiments that a request names."""
+    return tuple(_of_tracking(endpoint) for endpoint in endpoints)
+
+
+def action_of(endpoint: Endpoint) -> Action:
+    """What a route of tracking does to experiments: a tag of a run is the run's, and no tag of its experiment."""
+    if endpoint.role is Role.VIEWER:
+        return Action.READ
+    if endpoint.path.endswith("experiment-tag"):
+        return Action.TAG
+    if endpoint.path.endswith(("/delete", "/restore")) or (
+        endpoint.method == "DELETE" and "/tags/" not in endpoint.path
+    ):
+        return Action.DELETE
+    return Action.WRITE
+
+
+def _of_model(endpoint: Endpoint, action: Action) -> Endpoint:
+    if endpoint.path.endswith("/search"):
+        return _filtered(
+            endpoint, "model", "registered_models" if endpoint.path.startswith(MODELS) else "model_versions"
+        )
+
+    async def may(call: Call, request: Any) -> None:  # noqa: ANN401 - whatever the route reads
+        tag = (request.key, getattr(request, "value", None)) if action is Action.TAG else None
+        version = getattr(request, "version", None)
+        subject = OnModel(request.name, int(version) if version else None, getattr(request, "alias", None), tag)
+        await call.backend.access.on_model(call.actor, action, subject)
+        if new_name := getattr(request, "new_name", None):
+            await call.backend.access.on_model(call.actor, action, OnModel(new_name))
+
+    return _guarded(replace(endpoint, role=Role.VIEWER), may)
+
+
+def _guarded(endpoint: Endpoint, may: Check) -> Endpoint:
+    handle, stream = endpoint.handle, endpoint.stream
+    if stream is not None:
+
+        async def guarded_stream(call: Call, receive: Receive, send: Send) -> None:
+            await may(call, None)
+            await stream(call, receive, send)
+
+        return replace(endpoint, stream=guarded_stream)
+
+    async def guarded(call: Call, request: Any) -> object:  # noqa: ANN401
+        await may(call, request)
+        return await handle(call, request) if handle is not None else None
+
+    return replace(endpoint, handle=guarded)
+
+
+def _of_tracking(endpoint: Endpoint) -> Endpoint:
+    if endpoint.path == f"{EXPERIMENTS}/search":
+        return _filtered(endpoint, "experiment", "experiments")
+    action = action_of(endpoint)
+
+    async def may(call: Call, request: Any) -> None:  # noqa: ANN401
+        rules = await call.backend.access.rules()
+        files = action is Action.READ and rules.restricts("model", Action.READ)
+        if call.actor.may(Role.ADMIN) or not (files or rules.restricts("experiment", action)):
+            return
+        named, path = _named(call, request)
+        if endpoint.path == CREATE_RUN and not named.experiments:
+            named.experiments.append(DEFAULT)
+        fresh = getattr(request, FRESH_NAMES.get(endpoint.path, ""), None)
+        async with call.backend.units.engine.connect() as connection:
+            found = await experiments(connection, named)
+            for resource in (*found, *([Resource("experiment", fresh)] if fresh else ())):
+                tag = (request.key, getattr(request, "value", None)) if action is Action.TAG else None
+                check(rules.decide(call.actor, action, resource.changing(tag=tag)))
+            if files:
+                await _check_files(call, rules, connection, named, path)
+
+    return _guarded(endpoint, may)
+
+
+async def _check_files(call: Call, rules: Rules, connection: AsyncConnection, named: Named, path: str) -> None:
+    """Who may not read a version may not read the files that it is made of."""
+    versions = await versions_at(connection, named, path)
+    labels = await Labels.of(connection, {model for model, _ in versions})
+    for model, version in versions:
+        check(rules.decide(call.actor, Action.READ, labels.version(model, version)))
+
+
+def _named(call: Call, request: object) -> tuple[Named, str]:
+    """What a request names, in its fields or in a path of artifacts, and that path."""
+    words: dict[str, list[str]] = {}
+    for field in ("experiment_id", "experiment_ids", "experiment_name", "run_id", "run_uuid", "run_ids", "model_id"):
+        value = call.parameters.get(field) or getattr(request, field, None)
+        words[field] = [value] if isinstance(value, str) else list(value or ())
+    path = call.parameters.get("path") or getattr(request, "path", None) or ""
+    parts = path.strip("/").split("/")
+    numbers = [*words["experiment_id"], *words["experiment_ids"], parts[0]]
+    named = Named(
+        experiments=[int(one) for one in numbers if one.isascii() and one.isdigit() and len(one) < _DIGITS],
+        names=words["experiment_name"],
+        runs=[*words["run_id"], *words["run_uuid"], *words["run_ids"], *filter(RUN.fullmatch, parts)],
+        models=[*words["model_id"], *filter(LOGGED_MODEL.fullmatch, parts)],
+    )
+    return named, path
+
+
+_DIGITS: Final = 19  # of a number that PostgreSQL's bigint holds
+
+
+def _filtered(endpoint: Endpoint, kind: Kind, key: str) -> Endpoint:
+    """A search that leaves out what its caller may not read; a page may so be shorter than was asked for."""
+    handle = endpoint.handle
+
+    async def filtered(call: Call, request: Any) -> object:  # noqa: ANN401
+        found = await handle(call, request) if handle is not None else None
+        rules = await call.backend.access.rules()
+        if call.actor.may(Role.ADMIN) or not rules.restricts(kind, Action.READ):
+            return found
+        page = msgspec.json.decode(found if isinstance(found, msgspec.Raw) else msgspec.json.encode(found))
+        rows = page.get(key, [])
+        async with call.backend.units.engine.connect() as connection:
+            labels = await Labels.of(connection, {row["name"] for row in rows} if kind == "model" else ())
+        page[key] = [row for row in rows if rules.decide(call.actor, Action.READ, _row(kind, labels, row)).allowed]
+        return page
+
+    return replace(endpoint, handle=filtered)
+
+
+def _row(kind: Kind, labels: Labels, row: Mapping[str, Any]) -> Resource:
+    if kind == "experiment":
+        return Resource("experiment", row["name"], tags=frozenset((tag["key"], tag["value"]) for tag in row["tags"]))
+    version = row.get("version")
+    return labels.model(row["name"]) if version is None else labels.version(row["name"], int(version))
