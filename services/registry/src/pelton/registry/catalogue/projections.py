@@ -82,6 +82,7 @@ async def _show_gone(connection: AsyncConnection, stored: StoredFact) -> None:
         case RegisteredModelDeleted() as fact:
             for statement in store.DELETE_MODEL:
                 await write(connection, statement, model=fact.model)
+            await write(connection, store.BURY, key=stored.key, model=fact.model, time=stored.time)
         case ModelVersionDeleted() as fact:
             for statement in store.DELETE_VERSION:
                 await write(connection, statement, model=fact.model, version=fact.version)

@@ -73,6 +73,10 @@ FOLLOW_PRODUCTION = text("""
 """)
 FORGET_FORMER = text("UPDATE models SET former = array_remove(former, :version) WHERE model = :model")
 
+BURY = text("""
+    INSERT INTO former_models (key, model, deleted_at) VALUES (:key, :model, :time)
+""")
+
 OF_MODEL: Final = (
     "versions",
     "stage_changes",
@@ -95,5 +99,14 @@ DELETE_VERSION = tuple(
 )
 FORGET = tuple(
     text(f"DELETE FROM {table}")  # noqa: S608
-    for table in ("model_tags", "version_tags", "aliases", "policies", "evidence", "variants", "deprecations")
+    for table in (
+        "former_models",
+        "model_tags",
+        "version_tags",
+        "aliases",
+        "policies",
+        "evidence",
+        "variants",
+        "deprecations",
+    )
 )

@@ -176,13 +176,25 @@ STATEMENTS = (
         version integer     NOT NULL,
         caller  text        NOT NULL,
         day     date        NOT NULL,
+        source  text        NOT NULL,
         count   bigint      NOT NULL,
         last    timestamptz NOT NULL,
-        PRIMARY KEY (key, version, caller, day)
+        PRIMARY KEY (key, version, caller, day, source)
     )
+    """,
+    """
+    CREATE TABLE former_models (
+        key        text        PRIMARY KEY,
+        model      text        NOT NULL,
+        deleted_at timestamptz NOT NULL
+    )
+    """,
+    """
+    CREATE INDEX former_models_by_name ON former_models (model, deleted_at DESC)
     """,
 )
 TABLES = (
+    "former_models",
     "usage",
     "deprecations",
     "variants",
