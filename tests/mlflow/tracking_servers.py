@@ -1,0 +1,72 @@
+"""The two servers that MLflow's client is pointed at: Pelton's registry, and MLflow's own."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pelton import local
+from pelton.eventkit.identity import Role, load_or_create_key, mint
+from pelton.eventkit.settings import PORT_OFFSETS
+from pelton.local import ports
+from pelton.testkit import KafkaInstance, PostgresInstance
+from pelton.testkit.peers import Peer, Program
+
+START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs.
+
+    Attributes:
+        client: what a client of it has in its environment, and nothing else.
+        database: the DSN of what it keeps its state in.
+    """
+
+    client: Mapping[str, str]
+    database: str
+
+
+@contextmanager
+def pelton_registry(kafka: KafkaInstance, postgres: PostgresInstance, home: Path) -> Iterator[Server]:
+    """The registry's process, with a home and a database of its own."""
+    base = ports.free_block(max(PORT_OFFSETS.values()) + 1)
+    port = base + PORT_OFFSETS["registry"]
+    database = postgres.database("registry").replace("+asyncpg", "")
+    environment = os.environ | {
+        "PELTON_HOME": str(home),
+        "PELTON_KAFKA": kafka.bootstrap,
+        "PELTON_POSTGRES": database.rpartition("/")[0],
+        "PELTON_PORT_BASE": str(base),
+    }
+    key = load_or_create_key(home / "secrets" / "token.key")
+    token = mint(key, "ann", Role.ADMIN, datetime.now(UTC), timedelta(hours=1))
+    url = f"http://127.0.0.1:{port}"
+    program = Program("registry", [port], [sys.executable, "-m", "pelton.registry"], environment, [f"{url}/readyz"])
+    running = local.start(program, home / "registry.log", timeout=START_SECONDS)
+    try:
+        yield Server({"MLFLOW_TRACKING_URI": url, "MLFLOW_TRACKING_TOKEN": token}, database)
+    finally:
+        running.stop()
+
+
+@contextmanager
+def mlflow_server(peer: Peer, folder: Path) -> Iterator[Server]:
+    """MLflow's own server, on SQLite, as its documentation begins."""
+    port = ports.free_block(1)
+    url = f"http://127.0.0.1:{port}"
+    database = f"sqlite:///{folder}/mlflow.db"
+    options = ["--backend-store-uri", database, "--artifacts-destination", folder / "artifacts", "--workers", "1"]
+    argv = [peer.python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), *options]
+    program = Program(
+        "mlflow", [port], argv, peer.env | {"PATH": f"{peer.python.parent}:{peer.env['PATH']}"}, [f"{url}/health"]
+    )
+    running = local.start(program, folder / "mlflow.log", timeout=START_SECONDS)
+    try:
+        yield Server({"MLFLOW_TRACKING_URI": url}, database)
+    finally:
+        running.stop()
