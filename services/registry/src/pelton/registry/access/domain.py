@@ -5,11 +5,11 @@ A restriction takes actions away again from everybody whom it does not name. Adm
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import translate
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Final, Literal, Self
 
@@ -17,6 +17,7 @@ from pelton.contracts.registry import Condition, RestrictionSet, TeamChanged
 from pelton.eventkit.identity import Actor, Role
 
 Kind = Literal["model", "experiment"]
+KINDS: Final[tuple[Kind, ...]] = ("model", "experiment")
 
 
 class Action(StrEnum):
@@ -85,7 +86,7 @@ class Verdict:
     rules: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """The teams and restrictions in force, by name."""
 
@@ -99,19 +100,16 @@ class Rules:
 
     def restricts(self, kind: Kind, action: Action) -> bool:
         """Whether any restriction can refuse this action; where none can, nobody needs to look up tags or aliases."""
-        return any(
-            bool(_globs(one, kind)) and (action in one.actions or bool(_watched(one.when, action)))
-            for one in self.restrictions.values()
-        )
+        return bool(self._about[kind, action])
 
     def role(self, actor: Actor, resource: Resource) -> tuple[Role, str]:
         """The actor's role on a resource, and the rule that gives it."""
         best, rule = actor.role, f"role:{actor.role.name.lower()}"
         if resource.kind == "model":
-            for team in self.teams.values():
-                given = team.members.get(actor.name)
-                if given is not None and Role[given.upper()] > best and _matches(team.models, resource.name):
-                    best, rule = Role[given.upper()], f"team:{team.team}"
+            for team in self._teams_of.get(actor.name, ()):
+                given = Role[team.members[actor.name].upper()]
+                if given > best and _matches(team.models, resource.name):
+                    best, rule = given, f"team:{team.team}"
         return best, rule
 
     def decide(self, actor: Actor, action: Action, resource: Resource, needed: Role | None = None) -> Verdict:
@@ -125,7 +123,7 @@ class Rules:
             wanted = f"{action} on {resource} needs the role {needed.name.lower()}"
             return Verdict(allowed=False, because=f"{wanted}, and {actor.name} has {role.name.lower()}", rules=(rule,))
         passed = [rule]
-        for restriction in self.restrictions.values():
+        for restriction in self._about[resource.kind, action]:
             if not _applies(restriction, action, resource):
                 continue
             if not self._names(restriction, actor.name):
@@ -136,6 +134,27 @@ class Rules:
     def is_member(self, user: str, team: str) -> bool:
         """Whether somebody is in a team, in whatever role; nobody is in one that there is not."""
         return team in self.teams and user in self.teams[team].members
+
+    @cached_property
+    def _about(self) -> Mapping[tuple[Kind, Action], Sequence[RestrictionSet]]:
+        """The restrictions that can refuse each action."""
+        return {
+            (kind, action): [
+                one
+                for one in self.restrictions.values()
+                if _globs(one, kind) and (action in one.actions or _watched(one.when, action))
+            ]
+            for kind in KINDS
+            for action in Action
+        }
+
+    @cached_property
+    def _teams_of(self) -> Mapping[str, Sequence[TeamChanged]]:
+        found: dict[str, list[TeamChanged]] = {}
+        for team in self.teams.values():
+            for member in team.members:
+                found.setdefault(member, []).append(team)
+        return found
 
     def _names(self, restriction: RestrictionSet, user: str) -> bool:
         return user in restriction.users or any(self.is_member(user, team) for team in restriction.teams)
