@@ -1,4 +1,4 @@
-"""Who may call which route of MLflow's interface: one table for models, one rule for all of tracking.
+"""Restrictions on experiments and on what searches find, for the routes of MLflow's interface.
 
 The routes know nothing of it. Where no restriction can refuse an action, a guard asks the database nothing.
 """
@@ -13,40 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import Receive, Send
 
 from pelton.eventkit.identity import Role
-from pelton.registry.access.control import OnModel, check
+from pelton.registry.access.control import check
 from pelton.registry.access.domain import Action, Kind, Resource, Rules
 from pelton.registry.access.labels import Labels, Named, experiments, versions_at
 from pelton.registry.mlflow.wire import Call, Endpoint
 from pelton.registry.tracking.experiments import DEFAULT
-
-MODELS: Final = "2.0/mlflow/registered-models"
-VERSIONS: Final = "2.0/mlflow/model-versions"
-
-ACTIONS: Final[Mapping[tuple[str, str], Action]] = {
-    ("POST", f"{MODELS}/create"): Action.WRITE,
-    ("POST", f"{MODELS}/rename"): Action.WRITE,
-    ("PATCH", f"{MODELS}/update"): Action.WRITE,
-    ("DELETE", f"{MODELS}/delete"): Action.DELETE,
-    ("GET", f"{MODELS}/get"): Action.READ,
-    ("GET", f"{MODELS}/search"): Action.READ,
-    ("GET", f"{MODELS}/get-latest-versions"): Action.READ,
-    ("POST", f"{MODELS}/get-latest-versions"): Action.READ,
-    ("POST", f"{MODELS}/set-tag"): Action.TAG,
-    ("DELETE", f"{MODELS}/delete-tag"): Action.TAG,
-    ("GET", f"{MODELS}/alias"): Action.READ,
-    ("POST", f"{MODELS}/alias"): Action.SET_ALIAS,
-    ("DELETE", f"{MODELS}/alias"): Action.SET_ALIAS,
-    ("POST", f"{VERSIONS}/create"): Action.WRITE,
-    ("PATCH", f"{VERSIONS}/update"): Action.WRITE,
-    ("DELETE", f"{VERSIONS}/delete"): Action.DELETE,
-    ("GET", f"{VERSIONS}/get"): Action.READ,
-    ("GET", f"{VERSIONS}/search"): Action.READ,
-    ("GET", f"{VERSIONS}/get-download-uri"): Action.READ,
-    ("POST", f"{VERSIONS}/set-tag"): Action.TAG,
-    ("DELETE", f"{VERSIONS}/delete-tag"): Action.TAG,
-    ("POST", f"{VERSIONS}/transition-stage"): Action.SET_STAGE,
-}
-"""What each route about a model does to it; the role that it needs is the action's, which a team may give."""
 
 EXPERIMENTS: Final = "2.0/mlflow/experiments"
 CREATE_RUN: Final = "2.0/mlflow/runs/create"
@@ -60,12 +31,8 @@ Check = Callable[[Call, Any], Awaitable[None]]
 
 
 def of_models(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
-    """Guard the routes of registered models and their versions.
-
-    Raises:
-        KeyError: a route is not in the table.
-    """
-    return tuple(_of_model(endpoint, ACTIONS[endpoint.method, endpoint.path]) for endpoint in endpoints)
+    """Let searches for models and versions leave out what their caller may not read; the other routes ask by name."""
+    return tuple(_filtered(one, "model") if one.path.endswith("/search") else one for one in endpoints)
 
 
 def of_tracking(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
@@ -84,23 +51,6 @@ def action_of(endpoint: Endpoint) -> Action:
     ):
         return Action.DELETE
     return Action.WRITE
-
-
-def _of_model(endpoint: Endpoint, action: Action) -> Endpoint:
-    if endpoint.path.endswith("/search"):
-        return _filtered(
-            endpoint, "model", "registered_models" if endpoint.path.startswith(MODELS) else "model_versions"
-        )
-
-    async def may(call: Call, request: Any) -> None:  # noqa: ANN401 - whatever the route reads
-        tag = (request.key, getattr(request, "value", None)) if action is Action.TAG else None
-        version = getattr(request, "version", None)
-        subject = OnModel(request.name, int(version) if version else None, getattr(request, "alias", None), tag)
-        await call.backend.access.on_model(call.actor, action, subject)
-        if new_name := getattr(request, "new_name", None):
-            await call.backend.access.on_model(call.actor, action, OnModel(new_name))
-
-    return _guarded(replace(endpoint, role=Role.VIEWER), may)
 
 
 def _guarded(endpoint: Endpoint, may: Check) -> Endpoint:
@@ -122,7 +72,7 @@ def _guarded(endpoint: Endpoint, may: Check) -> Endpoint:
 
 def _of_tracking(endpoint: Endpoint) -> Endpoint:
     if endpoint.path == f"{EXPERIMENTS}/search":
-        return _filtered(endpoint, "experiment", "experiments")
+        return _filtered(endpoint, "experiment")
     action = action_of(endpoint)
 
     async def may(call: Call, request: Any) -> None:  # noqa: ANN401
@@ -174,8 +124,9 @@ def _named(call: Call, request: object) -> tuple[Named, str]:
 _DIGITS: Final = 19  # of a number that PostgreSQL's bigint holds
 
 
-def _filtered(endpoint: Endpoint, kind: Kind, key: str) -> Endpoint:
+def _filtered(endpoint: Endpoint, kind: Kind) -> Endpoint:
     """A search that leaves out what its caller may not read; a page may so be shorter than was asked for."""
+    key = endpoint.path.split("/")[-2].replace("-", "_")
     handle = endpoint.handle
 
     async def filtered(call: Call, request: Any) -> object:  # noqa: ANN401
