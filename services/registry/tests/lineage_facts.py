@@ -108,7 +108,8 @@ async def tell_everything(door: Door, number: int = 1) -> None:
 
 
 def logged(model: str, version: int, **changes: Any) -> ModelVersionLogged:  # noqa: ANN401
-    return ModelVersionLogged(model=model, version=version, source="mlflow-artifacts:/1/m", **changes)
+    fields = {"source": "mlflow-artifacts:/1/m"} | changes
+    return ModelVersionLogged(model=model, version=version, **fields)
 
 
 async def record(door: Door, fact: Any) -> None:  # noqa: ANN401

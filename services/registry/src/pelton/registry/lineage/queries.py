@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pelton.registry.lineage import store
 from pelton.registry.lineage.graph import Edge, Graph, Key, Kind, Node
+from pelton.registry.lineage.sight import Sight
 
 Direction = Literal["up", "down", "both"]
 
@@ -22,11 +23,19 @@ class Neighbourhood:
     truncated: bool
 
 
-async def around(connection: AsyncConnection, start: Key, direction: Direction, depth: int) -> Neighbourhood | None:
+async def around(
+    connection: AsyncConnection, start: Key, direction: Direction, depth: int, sight: Sight | None = None
+) -> Neighbourhood | None:
     """What a node was made of (`up`), what was made of it (`down`), or both, within `depth` edges; None if unknown.
 
-    The nearest come first; every node of an edge is among the nodes, described or not.
+    The nearest come first; every node of an edge is among the nodes. With a sight, what its actor may not read has no
+    attributes.
+
+    Raises:
+        ProblemError: 403, the actor may not read the node itself.
     """
+    if sight is not None:
+        await sight.must_see(connection, start)
     if not await store.known(connection, start):
         return None
     found: dict[Key, int] = {start: 0}
@@ -36,7 +45,8 @@ async def around(connection: AsyncConnection, start: Key, direction: Direction, 
         truncated |= len(reached) > MOST_NODES
         for key, distance in list(reached.items())[:MOST_NODES]:
             found[key] = min(distance, found.get(key, distance))
-    described = {node.key: node for node in await store.nodes(connection, found)}
+    refused = await sight.refused(connection, found) if sight is not None else {}
+    described = {node.key: node for node in await store.nodes(connection, found.keys() - refused.keys())}
     nearest_first = sorted(found, key=lambda key: (found[key], key))
     nodes = await _with_ends(connection, [described.get(key, Node(key)) for key in nearest_first])
     return Neighbourhood(Graph(tuple(nodes), tuple(await store.edges(connection, found))), truncated)
