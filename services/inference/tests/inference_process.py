@@ -16,8 +16,9 @@ import httpx
 from aiokafka import AIOKafkaConsumer
 
 from pelton.contracts.deployer import TrafficShifted
-from pelton.contracts.records import PredictionBatch, decode_predictions
-from pelton.contracts.topics import PREDICTIONS
+from pelton.contracts.fact import Fact
+from pelton.contracts.records import PredictionBatch, UsageBatch, decode_predictions, decode_usage
+from pelton.contracts.topics import PREDICTIONS, USAGE
 from pelton.contracts.values import ModelVersion
 from pelton.eventkit.envelope import Envelope
 from pelton.eventkit.identity import Role, load_or_create_key, mint
@@ -78,23 +79,27 @@ class Inference:
 
     async def shift(self, *facts: TrafficShifted) -> None:
         """Publish routes as the deployer's relay would."""
+        await self.hears(*facts)
+
+    async def hears(self, *facts: Fact) -> None:
+        """Publish facts about the model as their owner's relay would."""
         records = []
         for fact in facts:
             self._position += 1
             envelope = Envelope(
                 id=uuid.uuid4(),
-                owner="deployer",
+                owner=fact.fact_owner,
                 type=fact.fact_type,
-                subject=f"models/{fact.model}",
+                subject="models/late",
                 time=datetime.now(UTC),
                 correlation_id="story",
                 causation_id=None,
-                actor="service:deployer",
+                actor="ann",
                 stream_version=self._position,
                 position=self._position,
                 traceparent=None,
             )
-            records.append(Outgoing(envelope.topic, fact.model.encode(), envelope.headers(), fact.to_bytes()))
+            records.append(Outgoing(envelope.topic, b"late", envelope.headers(), fact.to_bytes()))
         await self._publisher.publish(records)
 
     async def swaps(self) -> int:
@@ -115,6 +120,17 @@ def request(name: str, rows: int) -> dict[str, Any]:
 async def put(objects: Objects, version: ModelVersion, artifact: bytes) -> ModelVersion:
     assert await objects.put(artifact) == version.artifact.digest
     return version
+
+
+async def used(bootstrap: str) -> UsageBatch:
+    """The newest record of usage, once there is one."""
+    consumer = AIOKafkaConsumer(USAGE, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        record = await asyncio.wait_for(consumer.getone(), 15)
+        return decode_usage(record.value)
+    finally:
+        await consumer.stop()
 
 
 async def logged(bootstrap: str, names: Sequence[str]) -> dict[str, PredictionBatch]:

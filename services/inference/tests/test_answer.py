@@ -8,12 +8,13 @@ from inference_models import INPUTS, onnx_bytes, route, scorer, version
 from numpy.typing import NDArray
 
 from pelton.contracts.definitions import Aggregate, FeatureViewDefinition
-from pelton.inference.answer import Answer, log_record, make_rows, score, score_shadow
+from pelton.inference.answer import Answer, labels, log_record, score, score_shadow
 from pelton.inference.features import FeatureReader
 from pelton.inference.protocol import BadRequestError, read_request
-from pelton.inference.routes import Route
+from pelton.inference.routes import Arm, Route
+from pelton.inference.rows import make_rows
 from pelton.inference.scorer import Scorer
-from pelton.inference.split import to_challenger
+from pelton.inference.split import to_arm, to_challenger
 from pelton.tiles.fold import fold
 from pelton.tiles.reader import TileReader
 from pelton.tiles.store import LmdbTileStore
@@ -104,6 +105,93 @@ def test_a_canary_answers_the_keys_below_its_weight_and_the_log_shows_who_scored
         assert [value is not None for value in logged] == mine.tolist()
 
 
+def variants(champion: Scorer, *arms: Arm, unit: str | None = None) -> Route:
+    return Route("late", 1, "variants", champion, None, None, 0.0, "salt", arms=arms, unit=unit)
+
+
+def test_each_variant_answers_its_keys_and_the_log_shows_which(tmp_path: Path) -> None:
+    second, third = scorer(2), scorer(3)
+    by = variants(scorer(1), Arm(2, 0.5, second), Arm(1, 0.2, None), Arm(3, 0.3, third))
+    keys, sent = keyed(60)
+    answer = answered(sent, by, features(tmp_path))
+    places = to_arm(keys, "salt", (0.5, 0.2, 0.3))
+    assert answer.served.tolist() == [(2, 1, 3)[place] for place in places.tolist()]
+    assert answer.errors == {}
+    record = log_record(answer, by, "id")
+    assert (record.mode, record.champion, record.challenger, record.served) == (
+        "variants",
+        1,
+        None,
+        answer.served.tolist(),
+    )
+    for number, one in ((1, by.champion), (2, second), (3, third)):
+        mine = answer.served == number
+        np.testing.assert_allclose(answer.probabilities[mine], one.score(answer.rows.matrices[number][mine]), rtol=1e-6)
+        assert [value is not None for value in record.outputs[str(number)]] == mine.tolist()
+
+
+def test_two_variants_of_one_version_are_told_apart_by_their_keys_alone(tmp_path: Path) -> None:
+    second = scorer(2)
+    by = variants(scorer(1), Arm(2, 0.5, second), Arm(2, 0.5, second))
+    _, sent = keyed(20)
+    assert set(answered(sent, by, features(tmp_path)).served.tolist()) == {2}
+
+
+def test_variants_are_shared_by_the_field_they_name_and_by_the_rows_key_where_it_is_not_sent(tmp_path: Path) -> None:
+    by = variants(scorer(1), Arm(1, 0.5, None), Arm(2, 0.5, scorer(2)), unit="customer")
+    keys, sent = keyed(40)
+    customers = [f"c{number % 4}" for number in range(40)]
+    of_customer = answered([*sent, tensor("customer", customers, "BYTES")], by, features(tmp_path)).served
+    assert of_customer.tolist() == [(1, 2)[place] for place in to_arm(customers, "salt", (0.5, 0.5)).tolist()]
+    assert answered(sent, by, features(tmp_path)).served.tolist() == [
+        (1, 2)[place] for place in to_arm(keys, "salt", (0.5, 0.5)).tolist()
+    ]
+
+
+def test_the_field_that_variants_are_shared_by_is_let_in_beside_a_matrix_during_and_after_them(tmp_path: Path) -> None:
+    matrix = {"name": "any", "shape": [2, 3], "datatype": "FP32", "data": [1, 2, 3, 4, 5, 6]}
+    customers = tensor("customer", [7, 8], "INT64")
+    second = scorer(2)
+    during = answered(
+        [customers, matrix], variants(scorer(1), Arm(2, 1.0, second), unit="customer"), features(tmp_path)
+    )
+    after = answered([matrix, customers], route(scorer(1)), features(tmp_path))
+    assert (during.served.tolist(), after.served.tolist()) == ([2, 2], [1, 1])
+    assert during.rows.matrices[2].tolist() == after.rows.matrices[1].tolist() == [[1, 2, 3], [4, 5, 6]]
+    with pytest.raises(BadRequestError, match="input 'customer' has 1 rows, and the first input has 2"):
+        answered([matrix, tensor("customer", ["a"], "BYTES")], variants(scorer(1), unit="customer"), features(tmp_path))
+
+
+def test_where_a_variant_fails_the_champion_answers_its_rows(tmp_path: Path) -> None:
+    unable = scorer(2, ("x", "unknown"))
+    by = variants(scorer(1), Arm(2, 0.5, unable), Arm(3, 0.5, None))
+    _, sent = keyed(20)
+    answer = answered(sent, by, features(tmp_path))
+    alone = answered(sent, route(scorer(1)), features(tmp_path))
+    assert answer.probabilities.tolist() == alone.probabilities.tolist()
+    assert set(answer.served.tolist()) == {1}
+    assert (set(answer.errors), sum(answer.errors.values())) == ({2, 3}, 20)
+
+
+@pytest.mark.parametrize("mode", ["canary", "variants"])
+def test_a_row_is_labelled_by_the_threshold_of_the_version_that_answered_it(tmp_path: Path, mode: str) -> None:
+    artifact = onnx_bytes(len(INPUTS), 1)
+    strict = version(2, artifact).model_copy(update={"threshold": 0.9})
+    second = Scorer.load(strict, artifact)
+    champion = scorer(1)
+    by = (
+        route(champion, second, "canary", 0.5)
+        if mode == "canary"
+        else variants(champion, Arm(1, 0.5, None), Arm(2, 0.5, second))
+    )
+    _, sent = keyed(80)
+    answer = answered(sent, by, features(tmp_path))
+    thresholds = np.where(answer.served == 2, 0.9, 0.5)
+    assert labels(answer, by) == (answer.probabilities >= thresholds).astype(int).tolist()
+    between = (answer.probabilities > 0.5) & (answer.probabilities < 0.9)
+    assert {1, 2} == set(answer.served[between].tolist())
+
+
 def test_a_challenger_with_other_inputs_gets_its_own_columns(tmp_path: Path) -> None:
     challenger = scorer(2, ("z", "x"))
     by = route(scorer(1), challenger, "shadow")
@@ -154,3 +242,8 @@ def test_a_version_that_is_asked_for_answers_alone_and_no_test_counts_it() -> No
         assert pinned.champion.version.version == number
         assert (pinned.revision, pinned.mode, pinned.challenger) == (0, "champion", None)
     assert by.pinned("3") is None
+    shared = variants(scorer(1), Arm(2, 0.5, scorer(2)), Arm(3, 0.5, None))
+    pinned = shared.pinned("2")
+    assert pinned is not None
+    assert (pinned.champion.version.version, pinned.mode, pinned.arms) == (2, "champion", ())
+    assert shared.pinned("3") is None

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inference_models import INPUTS, route, scorer
 
-from pelton.inference.answer import Rows, make_rows, score
+from pelton.inference.answer import score
 from pelton.inference.features import FeatureReader
 from pelton.inference.protocol import MAX_ROWS, BadRequestError, numbers, read_request
+from pelton.inference.rows import Rows, make_rows
 from pelton.tiles.reader import TileReader
 
 CHAMPION = scorer(1)

@@ -3,13 +3,17 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 from inference_models import INPUTS, onnx_bytes, shifted, version
-from inference_process import Inference, logged, put, request
+from inference_process import Inference, logged, put, request, used
 
+from pelton.contracts.deployer import VariantArm, Variants
+from pelton.contracts.registry import ModelDeprecated
 from pelton.contracts.values import ModelVersion
+from pelton.inference.split import to_arm
 from pelton.testkit import KafkaInstance, eventually
 
 SWAPS = 20
@@ -97,6 +101,54 @@ async def test_a_corrupt_champion_leaves_the_former_one_serving_and_readiness_sa
     assert (await inference.infer("two")).json()["model_version"] == "1"
     batch = (await logged(inference.bootstrap, ["two"]))["two"]
     assert (batch.served, batch.errors) == ([1, 1], {"2": 2})
+
+
+async def test_callers_of_what_is_deprecated_are_told_and_counted_and_variants_share_the_customers(
+    inference: Inference,
+) -> None:
+    first, second = await model(inference, 1), await model(inference, 2)
+    arms = (
+        VariantArm(name="old", weight=0.5, version=first),
+        VariantArm(name="new", weight=0.5, version=second),
+    )
+    shared = Variants(key="customer", salt="salt", arms=arms)
+    await inference.shift(shifted(1, first).model_copy(update={"variants": shared}))
+    await eventually(inference.swaps)
+    answer = await inference.infer("before", path="/v2/models/late/versions/1/infer")
+    assert "deprecation" not in answer.headers
+
+    sunset = datetime(2020, 1, 1, tzinfo=UTC)
+    await inference.hears(ModelDeprecated(model="late", version=1, sunset=sunset, reason="old", successor=2))
+
+    async def told() -> httpx.Response | None:
+        found = await inference.infer("told", path="/v2/models/late/versions/1/infer")
+        return found if "deprecation" in found.headers else None
+
+    answer = await eventually(told)
+    assert answer.status_code == 200
+    assert answer.headers["deprecation"].startswith("@")
+    assert answer.headers["sunset"] == "Wed, 01 Jan 2020 00:00:00 GMT"
+    assert answer.headers["link"] == '</v2/models/late/versions/2>; rel="successor-version"'
+    assert answer.headers["warning"].startswith("299 pelton ")
+
+    customers = [f"c{number}" for number in range(20)]
+    body = request("many", 20)
+    body["inputs"].append({"name": "customer", "shape": [20], "datatype": "BYTES", "data": customers})
+    assert (await inference.client.post("/v2/models/late/infer", json=body)).headers["sunset"]
+    batch = (await logged(inference.bootstrap, ["many"]))["many"]
+    expected = [(1, 2)[place] for place in to_arm(customers, "salt", (0.5, 0.5)).tolist()]
+    assert (batch.mode, batch.served, batch.champion, batch.challenger) == ("variants", expected, 1, None)
+    alone = request("one", 1)
+    alone["inputs"].append(
+        {"name": "customer", "shape": [1], "datatype": "BYTES", "data": [customers[expected.index(2)]]}
+    )
+    answer = await inference.client.post("/v2/models/late/infer", json=alone)
+    assert (answer.json()["model_version"], "deprecation" in answer.headers) == ("2", False)
+
+    assert await inference.end(signal.SIGTERM) == 0
+    usage = await used(inference.bootstrap)
+    assert usage.rows["2"] == {"ann": expected.count(2) + 1}
+    assert usage.rows["1"]["ann"] >= expected.count(1) + 4
 
 
 async def test_the_protocols_routes_and_errors(inference: Inference) -> None:

@@ -54,11 +54,28 @@ class OutcomeBatch(msgspec.Struct, frozen=True, kw_only=True):
     unlabelled: int
 
 
+class UsageBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows of a model a process answered on one day, on `pelton.usage`, keyed by model.
+
+    `rows` holds them by version and caller, who is the name in the token. They are counted from the beginning of the
+    day (`day`, an ISO date in UTC), or of the process that names itself `source`: of several records of one source and
+    day the greatest number is right, in whatever order they come and however often. `last` is the time of the newest
+    of these rows.
+    """
+
+    source: str
+    model: str
+    day: str
+    last: int
+    rows: dict[str, dict[str, int]]
+
+
 _predictions = msgspec.json.Decoder(PredictionBatch)
 _outcomes = msgspec.json.Decoder(OutcomeBatch)
+_usage = msgspec.json.Decoder(UsageBatch)
 
 
-def encode(record: PredictionBatch | OutcomeBatch) -> bytes:
+def encode(record: PredictionBatch | OutcomeBatch | UsageBatch) -> bytes:
     """The record as it stands on Kafka."""
     return msgspec.json.encode(record)
 
@@ -79,3 +96,12 @@ def decode_outcomes(data: bytes) -> OutcomeBatch:
         msgspec.ValidationError: it does not have that shape.
     """
     return _outcomes.decode(data)
+
+
+def decode_usage(data: bytes) -> UsageBatch:
+    """Read a record of `pelton.usage`.
+
+    Raises:
+        msgspec.ValidationError: it does not have that shape.
+    """
+    return _usage.decode(data)

@@ -4,6 +4,7 @@ CONTROL_OWNERS = ("registry", "feature", "trainer", "monitor", "deployer", "audi
 
 PREDICTIONS = "pelton.predictions"
 OUTCOMES = "pelton.outcomes"
+USAGE = "pelton.usage"
 DATA_PREFIX = "pelton.data."
 
 

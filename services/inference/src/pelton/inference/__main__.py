@@ -1,17 +1,20 @@
 """Inference: the one place that wires the data plane together."""
 
 import gc
+import time
 
 from pelton.contracts.deployer import TrafficShifted
 from pelton.contracts.feature import FeatureViewApplied
-from pelton.contracts.topics import PREDICTIONS
+from pelton.contracts.topics import PREDICTIONS, USAGE
 from pelton.eventkit.host import Service
 from pelton.eventkit.settings import PlatformSettings
 from pelton.eventkit.tail import Tail, only
+from pelton.inference.deprecation import Deprecations
 from pelton.inference.features import FeatureReader
 from pelton.inference.front import Front
 from pelton.inference.prediction_log import PredictionLog
 from pelton.inference.routes import RouteTable
+from pelton.inference.usage import Usage
 from pelton.objects import Objects
 from pelton.tiles.reader import TileReader
 
@@ -23,14 +26,21 @@ def main() -> None:
     table = RouteTable(Objects(settings.objects_url))
     features = FeatureReader(TileReader(settings.home / "online"))
     predictions = PredictionLog(service.publisher)
+    deprecations = Deprecations()
+    usage = Usage(service.publisher, deprecations, time.time)
 
-    service.needs_topics({PREDICTIONS: 1})
+    service.needs_topics({PREDICTIONS: 1, USAGE: 1})
     service.follows(Tail(settings.kafka, "feature", only(FeatureViewApplied, features.see)))
     service.follows(Tail(settings.kafka, "deployer", only(TrafficShifted, table.see)))
+    service.follows(Tail(settings.kafka, "registry", deprecations.see))
     service.ready_when(table.missing)
-    service.fronted_by(lambda app: Front(app, table, features, predictions, service.metrics, service.missing))
+    service.fronted_by(
+        lambda app: Front(app, table, features, predictions, deprecations, usage, service.metrics, service.missing)
+    )
     service.runs(predictions.run)
+    service.runs(usage.run)
     service.closes(predictions.drain)
+    service.closes(usage.drain)
     # What is loaded by now lives as long as the process: the collector need not walk it while requests wait.
     gc.freeze()
     service.run()

@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -10,11 +11,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pelton.eventkit.telemetry.metrics import Metrics
 from pelton.eventkit.telemetry.tracing import current_traceparent
-from pelton.inference.answer import Answer, Rows, failure_record, log_record, make_rows, score, score_shadow
+from pelton.inference.answer import Answer, failure_record, labels, log_record, score, score_shadow
+from pelton.inference.deprecation import Deprecations, Headers
 from pelton.inference.features import FeatureReader
 from pelton.inference.prediction_log import PredictionLog
 from pelton.inference.protocol import BadRequestError, encode, read_request, response
 from pelton.inference.routes import Route, RouteTable
+from pelton.inference.rows import Rows, make_rows
+from pelton.inference.usage import Usage
 from pelton.tiles.errors import TilesError
 
 log = structlog.get_logger(__name__)
@@ -48,6 +52,8 @@ class Front:
         table: RouteTable,
         features: FeatureReader,
         predictions: PredictionLog,
+        deprecations: Deprecations,
+        usage: Usage,
         metrics: Metrics,
         missing: Callable[[], Awaitable[list[str]]],
     ) -> None:
@@ -55,6 +61,8 @@ class Front:
         self._table = table
         self._features = features
         self._predictions = predictions
+        self._deprecations = deprecations
+        self._usage = usage
         self._missing = missing
         self._metrics = InferenceMetrics(metrics, predictions, table)
 
@@ -68,9 +76,9 @@ class Front:
         try:
             match scope["method"], path:
                 case "POST", ["models", model, "infer"]:
-                    await self._infer(model, None, receive, send)
+                    await self._infer(model, None, scope, receive, send)
                 case "POST", ["models", model, "versions", version, "infer"]:
-                    await self._infer(model, version, receive, send)
+                    await self._infer(model, version, scope, receive, send)
                 case "GET", ["health", "ready"]:
                     ready = not await self._missing()
                     await _send(send, 200 if ready else 503, encode({"ready": ready}))
@@ -82,7 +90,7 @@ class Front:
         except BadRequestError as error:
             await _send(send, error.status, encode({"error": str(error)}))
 
-    async def _infer(self, model: str, version: str | None, receive: Receive, send: Send) -> None:
+    async def _infer(self, model: str, version: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         route = self._route(model, version)
         if self._predictions.full:
             raise BadRequestError("the prediction log is full because Kafka does not take it; try again shortly", 503)
@@ -95,16 +103,25 @@ class Front:
             raise BadRequestError(f"the online features cannot be read: {error}", 503) from error
         except ValueError as error:
             raise BadRequestError(f"{model} failed: {error}", 500) from error
-        probabilities = answer.probabilities
-        labels = (probabilities >= route.champion.version.threshold).astype(int).tolist()
         wanted = {output.name for output in request.outputs or ()}
-        answered_by = route.champion.version.version
-        body = response(model, answered_by, request_id, probabilities.tolist(), labels, wanted)
-        await _send(send, 200, body)
+        served = answer.served.tolist()
+        counts = {one: served.count(one) for one in set(served)}
+        # Of several versions that answered rows of one request, the protocol has room for one.
+        answered_by = served[0] if len(counts) == 1 else route.champion.version.version
+        probabilities = answer.probabilities.tolist()
+        body = response(model, answered_by, request_id, probabilities, labels(answer, route), wanted)
+        await _send(send, 200, body, self._notice(model, counts))
         # The caller has the answer: what follows costs him nothing.
         score_shadow(answer, route)
         self._predictions.add(log_record(answer, route, request_id), current_traceparent())
-        self._count(route, answer.served.tolist(), answer.errors)
+        self._count(route, counts, answer.errors)
+        caller = scope["state"]["actor"].name
+        for one, count in counts.items():
+            self._usage.count(model, one, caller, count)
+
+    def _notice(self, model: str, counts: Mapping[int, int]) -> Headers:
+        notice = self._deprecations.of(model, counts)
+        return [] if notice is None else notice.headers(datetime.now(UTC))
 
     def _score(self, rows: Rows, route: Route, request_id: str) -> Answer:
         """Score; a failure is logged like an answer: a new champion that fails is taken back by what the log says."""
@@ -113,13 +130,13 @@ class Front:
         except Exception:
             failed = {route.champion.version.version: len(rows.keys)}
             self._predictions.add(failure_record(route, failed, request_id), current_traceparent())
-            self._count(route, [], failed)
+            self._count(route, {}, failed)
             raise
 
-    def _count(self, route: Route, served: list[int], errors: dict[int, int]) -> None:
-        for version in set(served):
-            role = "champion" if version == route.champion.version.version else "challenger"
-            self._metrics.rows.labels(route.model, str(version), role).inc(served.count(version))
+    def _count(self, route: Route, answered: Mapping[int, int], errors: Mapping[int, int]) -> None:
+        for version, count in answered.items():
+            role = "champion" if version == route.champion.version.version else _OTHERS[route.mode]
+            self._metrics.rows.labels(route.model, str(version), role).inc(count)
         for version, count in errors.items():
             self._metrics.failures.labels(route.model, str(version)).inc(count)
 
@@ -150,6 +167,7 @@ class Front:
         raise BadRequestError(f"there is nothing at /v2/{'/'.join(path)}", 404)
 
 
+_OTHERS = {"canary": "challenger", "variants": "variant"}
 _PLAIN = 2
 _WORDS = frozenset(("models", "versions", "infer", "ready", "health", "live"))
 
@@ -180,7 +198,7 @@ async def _body(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-async def _send(send: Send, status: int, body: bytes) -> None:
-    headers = [JSON_HEADERS, (b"content-length", str(len(body)).encode())]
+async def _send(send: Send, status: int, body: bytes, more: Headers | None = None) -> None:
+    headers = [JSON_HEADERS, (b"content-length", str(len(body)).encode()), *(more or ())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

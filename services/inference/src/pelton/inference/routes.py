@@ -1,38 +1,77 @@
 """Which versions answer which model: loaded from the deployer's facts, swapped without a request noticing."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from pelton.contracts.deployer import TrafficShifted
 from pelton.contracts.values import ModelVersion
 from pelton.eventkit.envelope import Received
 from pelton.inference.scorer import Scorer, UnusableArtifactError
+from pelton.inference.split import to_arm, to_challenger
 from pelton.objects import CorruptObjectError, ObjectNotFoundError, Objects
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Arm:
+    """A version that answers a share of the keys; without a scorer it could not be loaded."""
+
+    version: int
+    weight: float
+    scorer: Scorer | None
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """How one model's requests are answered. `broken` says why the challenger cannot score, when it cannot."""
+    """How one model's requests are answered. `broken` says why the challenger cannot score, when it cannot.
+
+    In the mode `variants`, the `arms` share the values of the request's field `unit`. `scorers` are all that are
+    loaded, the champion first, each version once, and `versions` what they score.
+    """
 
     model: str
     revision: int
-    mode: Literal["champion", "shadow", "canary", "bake"]
+    mode: Literal["champion", "shadow", "canary", "bake", "variants"]
     champion: Scorer
     challenger: Scorer | None
     challenger_version: int | None
     weight: float
     salt: str
     broken: str | None = None
+    arms: tuple[Arm, ...] = ()
+    unit: str | None = None
+
+    scorers: tuple[Scorer, ...] = field(init=False)
+    versions: tuple[ModelVersion, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        loaded = (self.champion, self.challenger, *(arm.scorer for arm in self.arms))
+        scorers = tuple({one.version.version: one for one in loaded if one is not None}.values())
+        object.__setattr__(self, "scorers", scorers)
+        object.__setattr__(self, "versions", tuple(one.version for one in scorers))
 
     @property
-    def versions(self) -> list[ModelVersion]:
-        """The versions that score, the champion first."""
-        return [one.version for one in (self.champion, self.challenger) if one is not None]
+    def is_shared(self) -> bool:
+        """Whether others than the champion may answer."""
+        return self.mode in ("canary", "variants")
+
+    def shares(self, units: Sequence[str]) -> Iterator[tuple[int, Scorer | None, NDArray[np.bool_]]]:
+        """The versions beside the champion that answer rows, what scores them, and which rows, shape (n,)."""
+        if self.mode == "canary" and self.challenger_version is not None:
+            yield self.challenger_version, self.challenger, to_challenger(units, self.salt, self.weight)
+        elif self.mode == "variants":
+            places = to_arm(units, self.salt, [arm.weight for arm in self.arms])
+            others = {arm.version: arm.scorer for arm in self.arms if arm.version != self.champion.version.version}
+            for version, scorer in others.items():
+                mine = [place for place, arm in enumerate(self.arms) if arm.version == version]
+                yield version, scorer, np.isin(places, mine)
 
     def pinned(self, version: str) -> "Route | None":
         """The route of a client that asks for this version and no other; None when it is not loaded.
@@ -40,8 +79,8 @@ class Route:
         Which rows come this way is the client's choice and not the split's: they are logged under revision 0, which
         no route ever has, and so no test counts them.
         """
-        for scorer in (self.champion, self.challenger):
-            if scorer is not None and version == str(scorer.version.version):
+        for scorer in self.scorers:
+            if version == str(scorer.version.version):
                 return replace(
                     self,
                     revision=0,
@@ -51,6 +90,8 @@ class Route:
                     challenger_version=None,
                     weight=0.0,
                     broken=None,
+                    arms=(),
+                    unit=None,
                 )
         return None
 
@@ -80,16 +121,8 @@ class RouteTable:
             log.warning("champion cannot be served", model=fact.model, version=fact.champion.version, reason=str(error))
             self.refused[fact.model] = f"champion {fact.champion.version} of {fact.model}: {error}"
             return
-        challenger, broken = None, None
-        if fact.challenger is not None:
-            try:
-                challenger = await self._scorer(fact.challenger)
-            except (UnusableArtifactError, CorruptObjectError, ObjectNotFoundError) as error:
-                broken = str(error)
-                log.warning(
-                    "challenger cannot be loaded", model=fact.model, version=fact.challenger.version, reason=broken
-                )
-        self.routes[fact.model] = Route(
+        challenger, broken = await self._other(fact.challenger) if fact.challenger else (None, None)
+        route = Route(
             model=fact.model,
             revision=fact.revision,
             mode=fact.mode,
@@ -100,14 +133,29 @@ class RouteTable:
             salt=fact.salt,
             broken=broken,
         )
+        if fact.variants is not None:
+            arms = [
+                Arm(one.version.version, one.weight, (await self._other(one.version))[0]) for one in fact.variants.arms
+            ]
+            shared = fact.variants
+            route = replace(route, mode="variants", salt=shared.salt, arms=tuple(arms), unit=shared.key)
+        self.routes[fact.model] = route
         self.refused.pop(fact.model, None)
         self.swaps += 1
         self._forget(fact.model)
-        log.info("route swapped in", model=fact.model, revision=fact.revision, mode=fact.mode)
+        log.info("route swapped in", model=fact.model, revision=fact.revision, mode=route.mode)
 
     def missing(self) -> str | None:
         """Why the service is not ready; None when every champion can be served."""
         return "; ".join(self.refused.values()) or None
+
+    async def _other(self, version: ModelVersion) -> tuple[Scorer | None, str | None]:
+        """A version beside the champion, or why it cannot score; the champion answers for it then."""
+        try:
+            return await self._scorer(version), None
+        except (UnusableArtifactError, CorruptObjectError, ObjectNotFoundError) as error:
+            log.warning("version cannot be loaded", model=version.model, version=version.version, reason=str(error))
+            return None, str(error)
 
     async def _scorer(self, version: ModelVersion) -> Scorer:
         key = (version.model, version.version, version.artifact.digest)
@@ -118,5 +166,5 @@ class RouteTable:
 
     def _forget(self, model: str) -> None:
         """Let go of versions that no route uses; a request that still holds one keeps it alive."""
-        used = {id(one) for route in self.routes.values() for one in (route.champion, route.challenger) if one}
+        used = {id(one) for route in self.routes.values() for one in route.scorers}
         self._scorers = {key: one for key, one in self._scorers.items() if key[0] != model or id(one) in used}
