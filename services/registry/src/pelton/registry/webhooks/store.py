@@ -30,6 +30,7 @@ EXPIRE_SECRETS = text("""
     UPDATE webhook_secrets SET expires_at = :until
     WHERE webhook = :webhook AND (expires_at IS NULL OR expires_at > :until)
 """)
+FORGET_SECRETS = text("DELETE FROM webhook_secrets WHERE webhook = :webhook")
 SECRETS = text("""
     SELECT secret FROM webhook_secrets
     WHERE webhook = :webhook AND (expires_at IS NULL OR expires_at > :now) ORDER BY created_at DESC
@@ -42,6 +43,9 @@ COLUMNS = """
 WEBHOOK = text(f"{COLUMNS} WHERE webhook = :webhook")
 WEBHOOKS = text(f"""
     {COLUMNS} WHERE (created_at, webhook) > (:after_time, :after_id) ORDER BY created_at, webhook LIMIT :limit
+""")
+OF_FORMAT = text(f"""
+    {COLUMNS} WHERE format = :format ORDER BY created_at, webhook OFFSET :offset LIMIT :limit
 """)
 ACTIVE = text(f"{COLUMNS} WHERE active ORDER BY created_at, webhook")
 
@@ -147,6 +151,12 @@ async def registered(connection: AsyncConnection, webhook: UUID) -> Registered |
     return None if row is None else Registered.of(row)
 
 
+async def of_format(connection: AsyncConnection, format_: Format, offset: int, limit: int) -> Sequence[Registered]:
+    """Webhooks in one format, oldest first."""
+    values = {"format": format_, "offset": offset, "limit": limit}
+    return [Registered.of(row) for row in (await connection.execute(OF_FORMAT, values)).mappings()]
+
+
 async def active(connection: AsyncConnection) -> Sequence[Registered]:
     """Every webhook that is told of facts now."""
     return [Registered.of(row) for row in (await connection.execute(ACTIVE)).mappings()]
@@ -165,6 +175,11 @@ async def add_secret(connection: AsyncConnection, webhook: UUID, secret: str, no
 async def expire_secrets(connection: AsyncConnection, webhook: UUID, until: datetime) -> None:
     """Sign with the secrets that there are no longer than until then."""
     await connection.execute(EXPIRE_SECRETS, {"webhook": webhook, "until": until})
+
+
+async def forget_secrets(connection: AsyncConnection, webhook: UUID) -> None:
+    """Sign with nothing that there was."""
+    await connection.execute(FORGET_SECRETS, {"webhook": webhook})
 
 
 async def redeliver(connection: AsyncConnection, webhook: UUID, event_id: UUID, now: datetime) -> bool:
