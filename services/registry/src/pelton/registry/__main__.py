@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 from starlette.types import ASGIApp
 
+from pelton.contracts.topics import USAGE
 from pelton.eventkit.host import Service
 from pelton.objects import Objects
 from pelton.registry import api
@@ -21,6 +22,7 @@ from pelton.registry.mlflow.wire import Backend, dialect
 from pelton.registry.settings import RegistrySettings
 from pelton.registry.tracking.experiments import begin_with_default
 from pelton.registry.tracking.times import milliseconds
+from pelton.registry.usage import READER, UsageProcessor
 from pelton.registry.webhooks.delivery import Deliveries
 from pelton.registry.webhooks.sender import Sender
 
@@ -44,6 +46,8 @@ def main() -> None:
     leadership = service.leads("webhooks")
     deliveries = Deliveries(service.units, access, sender, leadership, SystemRandom().random)
     service.runs(partial(leadership.lead, deliveries.run))
+    service.needs_topics({USAGE: 1})
+    service.reads(READER, UsageProcessor(service.units)).read([USAGE])
     service.routes(api.router(service.units, objects, access, sender), server.router)
 
     backends: list[Backend] = []
