@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pelton.eventkit.asgi import require
@@ -13,8 +13,9 @@ from pelton.objects import Objects
 from pelton.registry.access.control import AccessControl
 from pelton.registry.lineage import graph
 from pelton.registry.lineage.comparison import UnknownThingError, compare, find
+from pelton.registry.lineage.contents import profile_of
 from pelton.registry.lineage.graph import Kind
-from pelton.registry.lineage.queries import Direction, around
+from pelton.registry.lineage.queries import Direction, Neighbourhood, around
 from pelton.registry.lineage.references import InvalidReferenceError
 from pelton.registry.lineage.sight import Sight
 
@@ -92,6 +93,29 @@ def router(units: Units, objects: Objects, access: AccessControl) -> APIRouter:
     """The routes of the graph, and of what two things in it differ in."""
     routes = APIRouter()
 
+    async def look(start: graph.Key, direction: Direction, depth: int, actor: Actor) -> Neighbourhood:
+        async with units.engine.connect() as connection:
+            found = await around(connection, start, direction, depth, Sight(access, actor))
+        if found is None:
+            raise _unknown(f"no fact told of the {start}")
+        return found
+
+    @routes.get("/lineage/{kind}/{id:path}/openlineage", response_class=Response)
+    async def export_lineage(
+        kind: Kind,
+        id: Id,  # noqa: A002 - the path's own word
+        actor: Viewer,
+        direction: Direction = "up",
+        depth: Depth = DEPTH,
+    ) -> Response:
+        """The same part of the graph as OpenLineage run events, one a line."""
+        # half a second to import, and few processes are asked for it
+        from pelton.registry.lineage.openlineage import json_lines, run_events  # noqa: PLC0415
+
+        found = await look(graph.Key(kind, id), direction, depth, actor)
+        profiles = {node.key: read for node in found.graph.nodes if (read := await profile_of(objects, node))}
+        return Response(json_lines(run_events(found.graph, profiles)), media_type="application/x-ndjson")
+
     @routes.get("/lineage/{kind}/{id:path}")
     async def show_lineage(
         kind: Kind,
@@ -101,10 +125,7 @@ def router(units: Units, objects: Objects, access: AccessControl) -> APIRouter:
         depth: Depth = DEPTH,
     ) -> GraphAnswer:
         """What a node was made of, what was made of it, or both."""
-        async with units.engine.connect() as connection:
-            found = await around(connection, graph.Key(kind, id), direction, depth, Sight(access, actor))
-        if found is None:
-            raise _unknown(f"no fact told of the {kind} {id}")
+        found = await look(graph.Key(kind, id), direction, depth, actor)
         return GraphAnswer.model_validate(
             {"nodes": found.graph.nodes, "edges": found.graph.edges, "truncated": found.truncated}
         )

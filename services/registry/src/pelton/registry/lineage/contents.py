@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pelton.contracts.feature import DatasetProfile
 from pelton.objects import ObjectNotFoundError, Objects
 from pelton.registry.files.manifests import FORMAT, Manifest, read_manifest
 from pelton.registry.files.tree import AREA
@@ -74,6 +75,15 @@ async def contents_of(
     return Contents({name: content for name, content in sections.items() if content}, bundle)
 
 
+async def profile_of(objects: Objects, node: Node) -> DatasetProfile | None:
+    """The profile of a dataset of Pelton's, where it has one that is still there."""
+    digest = node.attributes.get("profile")
+    if node.key.kind is not Kind.DATASET or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        return None
+    raw = await _object(objects, digest)
+    return DatasetProfile.model_validate_json(raw) if raw else None
+
+
 def _own(graph: Graph, start: Key) -> Sequence[Node]:
     """The nodes that belong to one, without what lies beyond another run or version."""
     parents: dict[Key, list[Edge]] = {}
@@ -136,7 +146,9 @@ async def _run(connection: AsyncConnection, run_id: str) -> dict[str, dict[str, 
 
 
 async def _data(objects: Objects, node: Node) -> dict[str, Any]:
-    told = {name: one for name, one in node.attributes.items() if name not in {"name", "profile", "artifact"}}
+    told = {
+        name: one for name, one in node.attributes.items() if name not in {"name", "profile", "artifact", "made_at"}
+    }
     profile = node.attributes.get("profile")
     if not isinstance(profile, str):
         return {**told, "id": node.key.id}

@@ -36,7 +36,7 @@ def graph_of(fact: Fact, at: datetime) -> Graph:
             described = Node(Key(Kind.VIEW, fact.definition_digest), {"name": fact.view, "definition": definition})
             return Graph((described,))
         case DatasetMaterialized():
-            return _dataset(fact)
+            return _dataset(fact, at)
         case TrainingRequested():
             return _request(fact)
         case TrainingCompleted():
@@ -67,11 +67,11 @@ def _source(fact: SourceRegistered) -> Graph:
     )
 
 
-def _dataset(fact: DatasetMaterialized) -> Graph:
+def _dataset(fact: DatasetMaterialized, at: datetime) -> Graph:
     dataset = Key(Kind.DATASET, fact.dataset)
     told = {"artifact", "rows", "positives", "columns", "span", "as_of", "offsets", "profile"}
     return Graph(
-        (Node(dataset, fact.model_dump(mode="json", include=told)),),
+        (Node(dataset, fact.model_dump(mode="json", include=told) | {"made_at": at.isoformat()}),),
         (
             *_edges(dataset, Role.DERIVED_FROM, Kind.SOURCE, fact.sources.values()),
             *_edges(dataset, Role.DERIVED_FROM, Kind.VIEW, fact.views.values()),
