@@ -60,9 +60,9 @@ class Door:
         app.include_router(server.router)
         self.backend = Backend(units, pool, objects, self.access, self.sender)
         front = Front(app, lambda: self.backend, ENDPOINTS)
-        guarded = BodyLimit(Authentication(front, TokenVerifier(KEY)), MAX_BODY)
+        self.app = BodyLimit(Authentication(front, TokenVerifier(KEY)), MAX_BODY)
         self.units = units
-        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url="http://registry")
+        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://registry")
 
     async def close(self) -> None:
         await self._http.aclose()
