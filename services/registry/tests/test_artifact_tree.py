@@ -193,12 +193,12 @@ async def test_what_a_version_in_development_or_the_archive_is_made_of_is_free(t
     assert await tree.delete(RUN) == 1
 
 
-async def version_of(units: Units, source: str, stage: str) -> None:
+async def version_of(units: Units, location: str, stage: str) -> None:
     async with units.engine.begin() as connection:
         await connection.execute(
             text("""
-                INSERT INTO versions (model, version, stage, source, created_at, updated_at)
-                VALUES ('late', 3, :stage, :source, now(), now())
+                INSERT INTO versions (model, version, stage, location, created_at, updated_at)
+                VALUES ('late', 3, :stage, :location, now(), now())
             """),
-            {"stage": stage, "source": source},
+            {"stage": stage, "location": location},
         )

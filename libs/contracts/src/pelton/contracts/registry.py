@@ -29,7 +29,7 @@ class ModelRegistered(Fact, owner="registry", version=2, upcasters={1: _still}):
 
 
 class RunFinished(Fact, owner="registry"):
-    """A training run ended well and is on record."""
+    """A training run ended well and is on record; records from before seeds were kept have none."""
 
     model: str
     run_id: str
@@ -37,6 +37,7 @@ class RunFinished(Fact, owner="registry"):
     parameters: dict[str, str | int | float | bool | None]
     metrics: dict[str, float]
     environment: Environment
+    seed: int | None = None
 
 
 class ModelVersionCreated(Fact, owner="registry"):

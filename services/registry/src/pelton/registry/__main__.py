@@ -11,15 +11,20 @@ from starlette.types import ASGIApp
 from pelton.contracts.topics import USAGE
 from pelton.eventkit.host import Service
 from pelton.objects import Objects
+from pelton.provenance import SigningKey
 from pelton.registry import api
 from pelton.registry.access.control import AccessControl
+from pelton.registry.governance.expiry import Expiry
 from pelton.registry.handlers import HANDLERS
 from pelton.registry.lineage import handlers as lineage
 from pelton.registry.mlflow import server
+from pelton.registry.mlflow.artifacts import BODIES
 from pelton.registry.mlflow.endpoints import ENDPOINTS
 from pelton.registry.mlflow.front import PREFIXES, Front
 from pelton.registry.mlflow.wire import Backend, dialect
 from pelton.registry.settings import RegistrySettings
+from pelton.registry.signing import api as signing
+from pelton.registry.signing.signer import Signer
 from pelton.registry.tracking.experiments import begin_with_default
 from pelton.registry.tracking.times import milliseconds
 from pelton.registry.usage import READER, UsageProcessor
@@ -36,6 +41,7 @@ def main() -> None:
         "registry",
         settings,
         migrations=Path(__file__).parent / "migrations" / "versions",
+        max_bodies={prefix + path: settings.max_file for prefix in PREFIXES for path in BODIES},
         dialects=dict.fromkeys(PREFIXES, dialect),
     )
     objects = Objects(settings.objects_url)
@@ -48,7 +54,12 @@ def main() -> None:
     service.runs(partial(leadership.lead, deliveries.run))
     service.needs_topics({USAGE: 1})
     service.reads(READER, UsageProcessor(service.units)).read([USAGE])
-    service.routes(api.router(service.units, objects, access, sender), server.router)
+    signer = Signer(service.units, objects, SigningKey.load_or_create(settings.signing_key_file))
+    service.runs(partial(service.leads("signing").lead, partial(signer.run, service.dsn)))
+    signatures = signing.router(service.units, signer.key.public)
+    deadlines = service.leads("approvals")
+    service.runs(partial(deadlines.lead, Expiry(service.units, deadlines).run))
+    service.routes(api.router(service.units, objects, access, sender), server.router, signatures)
 
     backends: list[Backend] = []
 

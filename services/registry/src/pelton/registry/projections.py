@@ -27,6 +27,8 @@ from pelton.registry.catalogue import projections as catalogue
 from pelton.registry.catalogue.store import FORGET as FORGET_CATALOGUE
 from pelton.registry.governance import projections as governance
 from pelton.registry.lineage import projector as lineage
+from pelton.registry.signing import projector as signing
+from pelton.registry.signing.store import FORGET as FORGET_SIGNATURES
 from pelton.registry.store import StoredFact, write
 
 PAGE = 500
@@ -50,7 +52,7 @@ async def rebuild(connection: AsyncConnection) -> int:
     Nobody appends meanwhile, and readers see the old tables until the transaction commits.
     """
     await connection.execute(store.BLOCK_WRITERS)
-    for statement in (*store.FORGET, *FORGET_CATALOGUE, *FORGET_ACCESS):
+    for statement in (*store.FORGET, *FORGET_CATALOGUE, *FORGET_ACCESS, *FORGET_SIGNATURES):
         await connection.execute(statement)
     await lineage.forget(connection)
     count = seq = 0
@@ -151,4 +153,5 @@ PROJECTORS: Final[tuple[Callable[[AsyncConnection, StoredFact], Awaitable[None]]
     catalogue.project,
     access.project,
     lineage.project,
+    signing.project,
 )

@@ -1,18 +1,28 @@
 """The registry's own settings."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from pelton.eventkit.settings import PlatformSettings
 
 
 class RegistrySettings(PlatformSettings):
-    """`webhook_allow` are networks, separated by commas, that webhooks may reach although they are not public."""
+    """`webhook_allow` are networks, separated by commas, that webhooks may reach although they are not public.
+
+    `max_file` is how many bytes one artifact may have that MLflow's clients upload in one piece.
+    """
 
     webhook_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    max_file: int = Field(default=5 * 1024**3, ge=1)
+
+    @property
+    def signing_key_file(self) -> Path:
+        """The key that signs versions; its public part lies beside it."""
+        return self.home / "secrets" / "signing.key"
 
     @field_validator("webhook_allow", mode="before")
     @classmethod

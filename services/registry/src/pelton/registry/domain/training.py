@@ -61,6 +61,7 @@ def conclude(model: Model, training: TrainingCompleted, now: datetime) -> Sequen
             parameters=_scalars(training.candidates[training.chosen].parameters),
             metrics=dict(scores_of(training.evaluation)),
             environment=training.environment,
+            seed=training.seed,
         ),
         ModelVersionCreated(
             model=model.name,

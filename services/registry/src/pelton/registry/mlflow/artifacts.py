@@ -17,6 +17,8 @@ from pelton.registry.mlflow.front import answer
 from pelton.registry.mlflow.wire import Backend, Call, Endpoint, ErrorCode, MlflowError, invalid, missing
 
 PROXY: Final = "2.0/mlflow-artifacts/artifacts"
+BODIES: Final = (f"{PROXY}/",)
+"""Where bodies are files, and not requests that are read as a whole."""
 # A file is anybody's bytes: a browser must neither guess what they are nor show them.
 DOWNLOAD: Final = (
     (b"content-type", b"application/octet-stream"),

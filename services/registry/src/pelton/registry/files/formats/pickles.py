@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
+OPERATIONS: Final = {one.code: one for one in pickletools.opcodes}
 PROTO: Final = re.compile(rb"\x80[\x00-\x05]")
 MOST_OPERATIONS: Final = 1_000_000
 NAMES: Final = frozenset({"GLOBAL", "INST", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4"})
@@ -35,7 +36,7 @@ def why_unsafe(file: BinaryIO) -> str | None:
 def _operations(file: BinaryIO) -> Iterator[pickletools.OpcodeInfo]:
     """What an unpickler would be told to do, until it could not go on."""
     while code := file.read(1):
-        operation = pickletools.code2op.get(code.decode("latin-1"))
+        operation = OPERATIONS.get(code.decode("latin-1"))
         # who follows an id of something outside of the pickle has put it there
         if operation is None or operation.name in {"STOP", "PERSID"}:
             return
@@ -45,7 +46,7 @@ def _operations(file: BinaryIO) -> Iterator[pickletools.OpcodeInfo]:
                 return
         elif operation.arg is not None:
             try:
-                operation.arg.reader(file)  # type: ignore[operator]
+                operation.arg.reader(file)
             except (ValueError, OverflowError, MemoryError):
                 return
         yield operation

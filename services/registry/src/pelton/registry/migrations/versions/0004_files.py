@@ -5,7 +5,7 @@ from alembic import op
 revision = "registry_0004"
 down_revision = "registry_0003"
 branch_labels = None
-depends_on = None
+depends_on = "eventkit_0001"
 
 STATEMENTS: tuple[str, ...] = (
     # Paths are compared byte by byte: so a folder is one range of the index, in whatever script its names are.
@@ -52,6 +52,31 @@ STATEMENTS: tuple[str, ...] = (
         time   timestamptz NOT NULL
     )
     """,
+    # By the key that a model's facts have for good: a rename changes nothing here.
+    """
+    CREATE TABLE signatures (
+        key            text        NOT NULL,
+        version        integer     NOT NULL,
+        artifact       text        NOT NULL,
+        event_id       uuid        NOT NULL,
+        correlation_id text        NOT NULL,
+        signature      text,
+        provenance     text,
+        key_id         text,
+        signed_at      timestamptz,
+        PRIMARY KEY (key, version)
+    )
+    """,
+    """
+    CREATE INDEX signatures_waiting ON signatures (event_id) WHERE signature IS NULL
+    """,
+    """
+    INSERT INTO signatures (key, version, artifact, event_id, correlation_id)
+    SELECT split_part(stream, '/', 2), (fact #>> '{version,version}')::integer, fact #>> '{version,artifact,digest}',
+           id, meta ->> 'correlation_id'
+    FROM (SELECT id, stream, meta, convert_from(data, 'UTF8')::jsonb AS fact FROM events
+          WHERE type = 'pelton.registry.model_version_created.v1') AS made
+    """,
     """
     CREATE TABLE uploads (
         upload_id  text        PRIMARY KEY,
@@ -71,7 +96,15 @@ STATEMENTS: tuple[str, ...] = (
     )
     """,
 )
-TABLES: tuple[str, ...] = ("upload_parts", "uploads", "allowed_artifacts", "manifest_contents", "contents", "files")
+TABLES: tuple[str, ...] = (
+    "upload_parts",
+    "uploads",
+    "signatures",
+    "allowed_artifacts",
+    "manifest_contents",
+    "contents",
+    "files",
+)
 
 
 def upgrade() -> None:
