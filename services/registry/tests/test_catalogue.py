@@ -136,26 +136,26 @@ async def test_a_deleted_versions_number_is_not_given_again(door: Door) -> None:
 async def test_what_something_depends_on_is_not_deleted_and_the_refusal_names_it(door: Door) -> None:
     await logged(door.units)
     await ordered(door.units, commands.set_alias, CREDIT, "best", 1)
-    await ordered(door.units, commands.transition, CREDIT, 1, "staging", "try it")
+    await ordered(door.units, commands.transition, door.backend.objects, CREDIT, 1, "staging", "try it")
     with pytest.raises(StillNeeded) as refused:
         await ordered(door.units, commands.delete_version, CREDIT, 1)
     assert refused.value.dependencies == ("it is in staging", "the alias 'best' names it")
     with pytest.raises(StillNeeded, match=f"{CREDIT} v1: it is in staging"):
         await ordered(door.units, commands.delete_model, CREDIT)
     await ordered(door.units, commands.remove_alias, CREDIT, "best")
-    await ordered(door.units, commands.transition, CREDIT, 1, "archived", "over")
+    await ordered(door.units, commands.transition, door.backend.objects, CREDIT, 1, "archived", "over")
     await ordered(door.units, commands.delete_version, CREDIT, 1)
 
 
 async def test_without_policies_moves_are_free_and_several_versions_stand_in_production(door: Door) -> None:
     await logged(door.units, versions=3)
     for number in (1, 2):
-        await ordered(door.units, commands.transition, CREDIT, number, "production", "go")
+        await ordered(door.units, commands.transition, door.backend.objects, CREDIT, number, "production", "go")
     assert (await door.get(f"/models/{CREDIT}"))["champion"] == 2
-    await ordered(door.units, commands.transition, CREDIT, 2, "development", "not yet")
+    await ordered(door.units, commands.transition, door.backend.objects, CREDIT, 2, "development", "not yet")
     assert (await door.get(f"/models/{CREDIT}"))["champion"] == 1
     async with door.units.begin(actor="ann") as unit:
-        await commands.transition(unit, CREDIT, 3, "production", "better", archive_existing=True)
+        await commands.transition(unit, door.backend.objects, CREDIT, 3, "production", "better", archive_existing=True)
     model = await door.get(f"/models/{CREDIT}")
     assert (model["champion"], model["previous"]) == (3, 1)
     stages = [one["stage"] for one in (await door.get(f"/models/{CREDIT}/versions"))["versions"]]
@@ -167,11 +167,11 @@ async def test_without_policies_moves_are_free_and_several_versions_stand_in_pro
 async def test_of_two_stage_changes_at_once_one_wins_and_the_other_is_told(door: Door) -> None:
     await logged(door.units, versions=2)
     async with door.units.begin(actor="ann") as first:
-        await commands.transition(first, CREDIT, 1, "production", "mine")
+        await commands.transition(first, door.backend.objects, CREDIT, 1, "production", "mine")
         async with door.units.begin(actor="bob") as second:
             with pytest.raises(ConcurrentChange, match="look at it again"):
-                await commands.transition(second, CREDIT, 1, "archived", "no, mine")
-    await ordered(door.units, commands.transition, CREDIT, 1, "archived", "now")
+                await commands.transition(second, door.backend.objects, CREDIT, 1, "archived", "no, mine")
+    await ordered(door.units, commands.transition, door.backend.objects, CREDIT, 1, "archived", "now")
     assert (await door.get(f"/models/{CREDIT}/versions/1"))["stage"] == "archived"
 
 

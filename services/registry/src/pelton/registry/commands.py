@@ -12,12 +12,18 @@ from pelton.contracts.fact import Fact
 from pelton.contracts.registry import ApprovalRequested
 from pelton.contracts.values import Stage
 from pelton.eventkit.clock import uuid7
+from pelton.eventkit.envelope import Cause
 from pelton.eventkit.unit import UnitOfWork
+from pelton.objects import Objects
 from pelton.registry.catalogue import folds, store
+from pelton.registry.catalogue.contents import artifact_at, see
 from pelton.registry.domain import catalogue, transitions
 from pelton.registry.domain.catalogue import Draft
 from pelton.registry.domain.model import Model
+from pelton.registry.domain.policies import NOTHING, Seen
 from pelton.registry.domain.refusals import ConcurrentChange, ModelExists
+from pelton.registry.lineage.graph import Key
+from pelton.registry.lineage.queries import dependents
 from pelton.registry.projections import record
 from pelton.registry.store import row
 
@@ -73,7 +79,7 @@ async def create_model(
         ModelExists: one is already.
     """
     model = await named(unit, name)
-    return await _decide(unit, model, catalogue.create(model, name, description, tags))
+    return await decide(unit, model, catalogue.create(model, name, description, tags))
 
 
 async def rename_model(unit: UnitOfWork, name: str, to: str) -> Model:
@@ -89,25 +95,28 @@ async def rename_model(unit: UnitOfWork, name: str, to: str) -> Model:
         await unit.connection.execute(store.LOCK_NAME, {"model": to})
         if await row(unit.connection, store.LOCK_MODEL, model=to) is not None:
             raise ModelExists(f"a model {to!r} exists already; choose another name for {name}")
-    return await _decide(unit, model, facts)
+    return await decide(unit, model, facts)
 
 
 async def describe_model(unit: UnitOfWork, name: str, description: str) -> None:
     """Other words about a model."""
     model = (await load(unit, name)).existing()
-    await _decide(unit, model, catalogue.describe(model, description))
+    await decide(unit, model, catalogue.describe(model, description))
 
 
 async def tag_model(unit: UnitOfWork, name: str, tag: str, value: str | None) -> None:
     """A tag of a model; None takes it away."""
     model = (await load(unit, name)).existing()
-    await _decide(unit, model, catalogue.tag(model, tag, value))
+    await decide(unit, model, catalogue.tag(model, tag, value))
 
 
 async def delete_model(unit: UnitOfWork, name: str, reason: str = "") -> None:
     """Take a model with all its versions out of the catalogue; its history stays."""
     model = (await load(unit, name)).existing()
-    await _decide(unit, model, catalogue.delete(model, reason=reason))
+    needed = [
+        f"{model.version(number)}: {one}" for number in model.versions for one in await _made_of(unit, model, number)
+    ]
+    await decide(unit, model, catalogue.delete(model, needed, reason))
 
 
 async def create_version(unit: UnitOfWork, name: str, draft: Draft) -> int:
@@ -118,54 +127,79 @@ async def create_version(unit: UnitOfWork, name: str, draft: Draft) -> int:
         DeclaredModel: its versions come from its own trainings.
     """
     model = (await load(unit, name)).existing()
-    return (await _decide(unit, model, catalogue.log(model, draft))).last
+    return (await decide(unit, model, catalogue.log(model, draft))).last
 
 
 async def describe_version(unit: UnitOfWork, name: str, number: int, description: str) -> None:
     """Other words about a version."""
     model = (await load(unit, name)).existing()
-    await _decide(unit, model, catalogue.describe(model, description, number))
+    await decide(unit, model, catalogue.describe(model, description, number))
 
 
 async def tag_version(unit: UnitOfWork, name: str, number: int, tag: str, value: str | None) -> None:
     """A tag of a version; None takes it away."""
     model = (await load(unit, name)).existing()
-    await _decide(unit, model, catalogue.tag(model, tag, value, number))
+    await decide(unit, model, catalogue.tag(model, tag, value, number))
 
 
 async def delete_version(unit: UnitOfWork, name: str, number: int, reason: str = "") -> None:
     """Take a version out of the catalogue that nothing depends on."""
     model = (await load(unit, name)).existing()
-    await _decide(unit, model, catalogue.delete_version(model, number, reason=reason))
+    needed = await _made_of(unit, model, number)
+    await decide(unit, model, catalogue.delete_version(model, number, needed, reason))
 
 
 async def set_alias(unit: UnitOfWork, name: str, alias: str, number: int) -> None:
     """Let an alias name a version, and no longer the one that it named before."""
     model = (await load(unit, name)).existing()
-    await _decide(unit, model, catalogue.set_alias(model, alias, number))
+    await decide(unit, model, catalogue.set_alias(model, alias, number))
 
 
 async def remove_alias(unit: UnitOfWork, name: str, alias: str) -> None:
     """Let an alias name nothing."""
     model = (await load(unit, name)).existing()
-    await _decide(unit, model, catalogue.remove_alias(model, alias))
+    await decide(unit, model, catalogue.remove_alias(model, alias))
 
 
 async def transition(
-    unit: UnitOfWork, name: str, number: int, to_stage: Stage, reason: str, *, archive_existing: bool = False
+    unit: UnitOfWork,
+    objects: Objects,
+    name: str,
+    number: int,
+    to_stage: Stage,
+    reason: str,
+    *,
+    archive_existing: bool = False,
 ) -> Moved:
     """Move a version, or request it where persons must agree: commit in either case.
 
     Raises:
-        UnknownModel, UnknownVersion, IllegalMove, UnknownContent: see `domain.transitions.move_by_hand`.
+        UnknownModel, UnknownVersion, IllegalMove, GatesFailed, UnknownContent: see `domain.transitions.move_by_hand`.
         ConcurrentChange: somebody else changes a stage of this model right now.
     """
     model = await stages_of(unit, name)
+    model, seen = await look(unit, objects, model, number)
     facts = transitions.move_by_hand(
-        model, number, to_stage, unit.actor, reason, unit.now(), archive_existing=archive_existing
+        model, number, to_stage, unit.actor, reason, unit.now(), seen, archive_existing=archive_existing
     )
-    version = (await _decide(unit, model, facts)).version(number)
+    version = (await decide(unit, model, facts)).version(number)
     return Moved(version.stage, version.pending)
+
+
+async def look(unit: UnitOfWork, objects: Objects, model: Model, number: int) -> tuple[Model, Seen]:
+    """The model as it is once the content of a version was looked at, and what a policy could ask of its files.
+
+    Only of a governed model is anything bound to the content.
+
+    Raises:
+        UnknownVersion: the model does not have it.
+    """
+    version = model.version(number)
+    if not model.governed or version.details is not None:
+        return model, NOTHING
+    artifact = await artifact_at(unit.connection, objects, version.location)
+    model = await decide(unit, model, catalogue.look(model, number, artifact))
+    return model, await see(unit.connection, objects, model, model.version(number), artifact)
 
 
 async def named(unit: UnitOfWork, name: str) -> Model:
@@ -179,8 +213,16 @@ async def named(unit: UnitOfWork, name: str) -> Model:
     return await folds.load(unit, name if used is None else f"{name}:{uuid7()}")
 
 
-async def _decide(unit: UnitOfWork, model: Model, facts: Sequence[Fact]) -> Model:
-    await record(unit, model, facts)
+async def decide(unit: UnitOfWork, model: Model, facts: Sequence[Fact], *, cause: Cause | None = None) -> Model:
+    """Record what was decided, and the model after it."""
+    await record(unit, model, facts, cause=cause)
     for fact in facts:
         model = model.evolve(fact)
     return model
+
+
+async def _made_of(unit: UnitOfWork, model: Model, number: int) -> Sequence[str]:
+    """What was made of a version, in words."""
+    node = Key.version(model.name, number)
+    children = [edge.child for edge in await dependents(unit.connection, node.kind, node.id)]
+    return [f"the {child.kind} {child.id} was made of it" for child in children]

@@ -6,7 +6,18 @@ from pelton.eventkit.unit import Units
 from pelton.objects import Objects
 from pelton.registry.access import api as access_api
 from pelton.registry.access.control import AccessControl
-from pelton.registry.api import artifacts, catalogue, decisions
+from pelton.registry.api import (
+    approvals,
+    artifacts,
+    catalogue,
+    curation,
+    decisions,
+    declarations,
+    deprecation,
+    history,
+    policies,
+    variants,
+)
 from pelton.registry.lineage import api as lineage_api
 from pelton.registry.webhooks import api as webhooks_api
 from pelton.registry.webhooks.sender import Sender
@@ -16,7 +27,14 @@ def router(units: Units, objects: Objects, access: AccessControl, sender: Sender
     """The registry's routes."""
     routes = APIRouter(prefix="/v1", tags=["registry"])
     routes.include_router(catalogue.router(units))
-    routes.include_router(decisions.router(units, objects))
+    routes.include_router(declarations.router(units, objects))
+    routes.include_router(decisions.router(units, objects, access))
+    routes.include_router(approvals.router(units, objects, access))
+    routes.include_router(policies.router(units, access))
+    routes.include_router(variants.router(units, access))
+    routes.include_router(deprecation.router(units, access))
+    routes.include_router(curation.router(units, access))
+    routes.include_router(history.router(units))
     routes.include_router(artifacts.router(objects))
     routes.include_router(access_api.router(units, access))
     routes.include_router(webhooks_api.router(units, access, sender))

@@ -1,158 +1,66 @@
-"""What people decide: registrations, approvals, moves between stages, rollbacks."""
+"""What people decide about stages: moves by hand, and rollbacks."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Annotated, Final
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Response
-from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
+from fastapi import APIRouter, Header
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pelton.contracts.canonical import canonical_json, digest
-from pelton.contracts.definitions import ModelDefinition
-from pelton.contracts.fact import Fact
+from pelton.contracts.canonical import digest
 from pelton.contracts.registry import ModelRolledBack
-from pelton.contracts.values import Artifact, Digest, Stage
-from pelton.eventkit.asgi import require
-from pelton.eventkit.identity import Actor, Role
-from pelton.eventkit.problems import FieldError, ProblemError
-from pelton.eventkit.unit import UnitOfWork, Units
-from pelton.objects import ObjectNotFoundError, Objects
+from pelton.contracts.values import Stage
+from pelton.eventkit.identity import Role
+from pelton.eventkit.problems import ProblemError
+from pelton.eventkit.unit import Units
+from pelton.objects import Objects
 from pelton.registry import commands, store
-from pelton.registry.api.answers import ModelAnswer, Registered, VersionAnswer
+from pelton.registry.access.control import AccessControl, OnModel
+from pelton.registry.access.domain import Action
+from pelton.registry.api.answers import ModelAnswer, VersionAnswer
+from pelton.registry.api.bodies import Command, Person, Reason, Why
 from pelton.registry.api.catalogue import ModelName, Number, model_answer, version_answer
-from pelton.registry.domain import approvals, promotion
-from pelton.registry.domain.model import Model
-from pelton.registry.domain.refusals import (
-    InvalidDefinition,
-    InvalidName,
-    InvalidText,
-    NotYourRequest,
-    OwnRequest,
-    Refusal,
-    UnknownAlias,
-    UnknownModel,
-    UnknownVersion,
-)
-from pelton.registry.domain.registration import loosened_approval, register
+from pelton.registry.api.refusals import problems
+from pelton.registry.domain import promotion
 from pelton.registry.projections import record
 
-Contributor = Annotated[Actor, Depends(require(Role.CONTRIBUTOR))]
-Approver = Annotated[Actor, Depends(require(Role.APPROVER))]
-# PostgreSQL has no text with a zero character in it
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]+$")]
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=200)]
 
-STATUS: Final[Mapping[type[Refusal], int]] = {
-    UnknownModel: 404,
-    UnknownVersion: 404,
-    UnknownAlias: 404,
-    OwnRequest: 403,
-    NotYourRequest: 403,
-    InvalidDefinition: 422,
-    InvalidName: 422,
-    InvalidText: 422,
-}
-CODE_FORMAT: Final = "code-bundle"
 
-
-class _Command(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Declaration(_Command):
-    """A model as `pelton.yaml` declares it, and the digest of its code bundle, uploaded before."""
-
-    definition: ModelDefinition
-    code: Digest
-
-    @field_validator("definition")
-    @classmethod
-    def _can_be_written(cls, definition: ModelDefinition) -> ModelDefinition:
-        canonical_json(definition)  # a candidate's parameters may be anything, and so also what JSON cannot say
-        return definition
-
-
-class Decision(_Command):
-    """A person's word on one artifact: the digest is that of the version the person looked at."""
-
-    artifact: Digest
-    reason: Reason
-
-
-class Move(_Command):
-    """Where a version is to go, and why."""
+class Move(Command):
+    """Where a version is to go, and why. `archive_existing` makes room in a stage of a model without policies."""
 
     to: Stage
     reason: Reason
+    archive_existing: bool = False
 
 
-class Rollback(_Command):
-    """Why the champion has to go."""
-
-    reason: Reason
-
-
-def router(units: Units, objects: Objects) -> APIRouter:
-    """The routes that change something."""
+def router(units: Units, objects: Objects, access: AccessControl) -> APIRouter:
+    """The routes of moves and rollbacks."""
     routes = APIRouter()
 
-    @routes.post("/models")
-    async def register_model(body: Declaration, actor: Contributor, response: Response) -> Registered:
-        """Register a model, or change it; the same definition and code again changes nothing."""
-        code = await _code(objects, body.code)
-        name = body.definition.name
-        async with units.begin(actor=actor.name) as unit:
-            model = await commands.named(unit, name)
-            with _problems():
-                facts = register(model, body.definition, code)
-            _check_role(actor, loosened_approval(model, body.definition), f"asking for less approval of {name}")
-            await record(unit, model, facts)
-        created = model.definition is None
-        response.status_code = 201 if created else 200
-        return Registered(
-            model=name,
-            status="created" if created else "changed" if facts else "unchanged",
-            definition_digest=body.definition.digest,
-            code=body.code,
-        )
-
-    @routes.post("/models/{model}/versions/{version}/approve")
-    async def approve(model: ModelName, version: Number, body: Decision, actor: Approver) -> VersionAnswer:
-        """Let a version into production that waits for it; who requested that may not."""
-        async with units.begin(actor=actor.name) as unit:
-            loaded = await _load_for(actor, unit, model, version)
-            with _problems():
-                facts = approvals.approve(loaded, version, body.artifact, actor.name, body.reason, unit.now())
-            return await _decided(unit, loaded, version, facts)
-
-    @routes.post("/models/{model}/versions/{version}/deny")
-    async def deny(model: ModelName, version: Number, body: Decision, actor: Approver) -> VersionAnswer:
-        """Keep a version out of production that waits for it."""
-        async with units.begin(actor=actor.name) as unit:
-            loaded = await _load_for(actor, unit, model, version)
-            with _problems():
-                facts = approvals.deny(loaded, version, body.artifact, actor.name, body.reason, unit.now())
-            return await _decided(unit, loaded, version, facts)
-
     @routes.post("/models/{model}/versions/{version}/stage")
-    async def move(model: ModelName, version: Number, body: Move, actor: Contributor) -> VersionAnswer:
-        """Move a version by hand; towards production this requests an approval, which somebody else must give."""
+    async def move(model: ModelName, version: Number, body: Move, actor: Person) -> VersionAnswer:
+        """Move a version by hand; where persons must agree this requests it, and somebody else must."""
         async with units.begin(actor=actor.name) as unit:
-            with _problems():
-                await commands.transition(unit, model, version, body.to, body.reason)
+            await access.on_model(actor, Action.SET_STAGE, OnModel(model, version), connection=unit.connection)
+            with problems():
+                await commands.transition(
+                    unit, objects, model, version, body.to, body.reason, archive_existing=body.archive_existing
+                )
             return await version_answer(unit.connection, model, version)
 
     @routes.post("/models/{model}/rollback")
     async def roll_back(
-        model: ModelName, body: Rollback, actor: Approver, idempotency_key: IdempotencyKey = None
+        model: ModelName, body: Why, actor: Person, idempotency_key: IdempotencyKey = None
     ) -> ModelAnswer:
         """Take the former champion back. Send an `Idempotency-Key`: a repeat without one goes back one more."""
         request = digest([model, actor.name, body.model_dump()])
         async with units.begin(actor=actor.name) as unit:
-            loaded = await _load(unit, model)
+            change = OnModel(model)
+            await access.on_model(actor, Action.SET_STAGE, change, needed=Role.APPROVER, connection=unit.connection)
+            with problems():
+                loaded = await commands.stages_of(unit, model)
             if not await _was_answered(unit.connection, idempotency_key, request):
-                with _problems():
+                with problems():
                     facts = promotion.roll_back(loaded, body.reason)
                 stored = await record(unit, loaded, facts)
                 (event_id,) = (one.id for one in stored if isinstance(one.fact, ModelRolledBack))
@@ -162,47 +70,6 @@ def router(units: Units, objects: Objects) -> APIRouter:
             return await model_answer(unit.connection, model)
 
     return routes
-
-
-@contextmanager
-def _problems() -> Iterator[None]:
-    """Answer the domain's refusals as problems."""
-    try:
-        yield
-    except Refusal as refusal:
-        faults = [FieldError(refusal.field, str(refusal))] if isinstance(refusal, InvalidDefinition) else []
-        status = STATUS.get(type(refusal), 409)
-        raise ProblemError(status, refusal.slug, refusal.title, str(refusal), faults) from refusal
-
-
-async def _load(unit: UnitOfWork, name: str) -> Model:
-    with _problems():
-        return await commands.stages_of(unit, name)
-
-
-async def _load_for(actor: Actor, unit: UnitOfWork, name: str, version: int) -> Model:
-    """The model, for an actor with the role that the version's pending request asks for."""
-    model = await _load(unit, name)
-    known = model.versions.get(version)
-    if known is not None and known.pending is not None:
-        _check_role(actor, known.pending.role, f"a decision about {known}")
-    return model
-
-
-async def _decided(unit: UnitOfWork, model: Model, version: int, facts: Sequence[Fact]) -> VersionAnswer:
-    """Record a decision as what follows from its request, so that the chain of causes leads back to the data."""
-    cause = await store.pending_cause(unit.connection, model.name, version)
-    await record(unit, model, facts, cause=cause)
-    return await version_answer(unit.connection, model.name, version)
-
-
-async def _code(objects: Objects, code: Digest) -> Artifact:
-    try:
-        size = await objects.size(code)
-    except ObjectNotFoundError as error:
-        fault = FieldError("code", f"no artifact {code} was uploaded", "PUT the bundle to /v1/artifacts first")
-        raise ProblemError(422, "unknown-artifact", "The code is not there", "see `errors`", [fault]) from error
-    return Artifact(digest=code, size=size, format=CODE_FORMAT)
 
 
 async def _was_answered(connection: AsyncConnection, key: str | None, request: str) -> bool:
@@ -217,13 +84,3 @@ async def _was_answered(connection: AsyncConnection, key: str | None, request: s
             f"Idempotency-Key {key!r} belongs to another request; use a new key",
         )
     return found is not None
-
-
-def _check_role(actor: Actor, role: str | None, what: str) -> None:
-    if role is not None and not actor.may(Role[role.upper()]):
-        raise ProblemError(
-            403,
-            "forbidden",
-            "You may not do this",
-            f"{what} needs the role {role}, and {actor.name} has {actor.role.name.lower()}",
-        )

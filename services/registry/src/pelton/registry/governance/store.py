@@ -66,3 +66,27 @@ SAVE_DEPRECATION = text("""
         deprecated_by = EXCLUDED.deprecated_by, deprecated_at = EXCLUDED.deprecated_at
 """)
 DELETE_DEPRECATION = text("DELETE FROM deprecations WHERE model = :model AND version = :version")
+
+POLICIES = text("SELECT stage, policy, reason, set_by, set_at FROM policies WHERE model = :model ORDER BY stage")
+VARIANTS = text("""
+    SELECT model, variants, key, salt, reason, configured_by, configured_at FROM variants WHERE model = :model
+""")
+# A version's number stands in its facts by itself, or within all that is known of it.
+HISTORY = text("""
+    SELECT id, version AS number, type, data, meta, time FROM events
+    WHERE stream = 'models/' || :key AND version < :before AND (
+        CAST(:version AS integer) IS NULL OR :version = ANY (ARRAY[
+            CASE WHEN json_typeof(convert_from(data, 'UTF8')::json -> 'version') = 'number'
+                 THEN (convert_from(data, 'UTF8')::json ->> 'version')::integer END,
+            CASE WHEN json_typeof(convert_from(data, 'UTF8')::json -> 'version') = 'object'
+                 THEN (convert_from(data, 'UTF8')::json #>> '{version,version}')::integer END
+        ])
+    )
+    ORDER BY version DESC LIMIT :limit
+""")
+KEY = text("""
+    SELECT key FROM models WHERE model = :model
+    UNION ALL
+    (SELECT key FROM former_models WHERE model = :model ORDER BY deleted_at DESC LIMIT 1)
+    LIMIT 1
+""")

@@ -62,6 +62,12 @@ STATEMENTS = (
     CREATE INDEX versions_by_location ON versions (location text_pattern_ops) WHERE location <> ''
     """,
     """
+    CREATE INDEX versions_by_stage ON versions (model, stage, version DESC)
+    """,
+    """
+    CREATE INDEX versions_of_logged_models ON versions (logged_model_id) WHERE logged_model_id IS NOT NULL
+    """,
+    """
     CREATE TABLE model_tags (
         model text NOT NULL,
         name  text NOT NULL,
@@ -223,6 +229,7 @@ FORMER = (
         ALTER COLUMN definition_digest SET NOT NULL
     """,
     "DROP INDEX versions_by_run",
+    "DROP INDEX versions_by_stage",
     """
     ALTER TABLE models
         DROP COLUMN key, DROP COLUMN description, DROP COLUMN created_at, DROP COLUMN created_by,
