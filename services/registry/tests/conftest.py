@@ -19,6 +19,7 @@ from pelton.eventkit.unit import Units
 from pelton.objects import Objects
 from pelton.registry import projections
 from pelton.registry.tracking.experiments import begin_with_default
+from pelton.registry.tracking.pool import open_pool
 from pelton.testkit.servers import PostgresInstance
 
 MIGRATIONS = Path(projections.__file__).parent / "migrations" / "versions"
@@ -41,8 +42,9 @@ async def engine(postgres: PostgresInstance) -> AsyncIterator[AsyncEngine]:
 async def pool(engine: AsyncEngine) -> AsyncIterator[asyncpg.Pool]:
     """The driver's own connections to the same database."""
     dsn = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    async with asyncpg.create_pool(dsn, min_size=1, max_size=8) as pool:
-        yield pool
+    pool = await open_pool(dsn)
+    yield pool
+    await pool.close()
 
 
 @pytest.fixture

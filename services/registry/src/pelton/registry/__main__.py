@@ -3,9 +3,7 @@
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
-from typing import Final
 
-import asyncpg
 from starlette.types import ASGIApp
 
 from pelton.contracts.topics import USAGE
@@ -26,12 +24,11 @@ from pelton.registry.settings import RegistrySettings
 from pelton.registry.signing import api as signing
 from pelton.registry.signing.signer import Signer
 from pelton.registry.tracking.experiments import begin_with_default
+from pelton.registry.tracking.pool import open_pool
 from pelton.registry.tracking.times import milliseconds
 from pelton.registry.usage import READER, UsageProcessor
 from pelton.registry.webhooks.delivery import Deliveries
 from pelton.registry.webhooks.sender import Sender
-
-POOL: Final = 8
 
 
 def main() -> None:
@@ -64,7 +61,7 @@ def main() -> None:
     backends: list[Backend] = []
 
     async def open_backend() -> None:
-        pool = await asyncpg.create_pool(service.dsn, min_size=1, max_size=POOL)
+        pool = await open_pool(service.dsn)
         service.closes(pool.close)
         await begin_with_default(pool, milliseconds(service.units.clock()))
         backends.append(Backend(service.units, pool, objects, access, sender))

@@ -12,7 +12,7 @@ from pelton.registry.mlflow.wire import MlflowError, invalid
 
 NUL_ESCAPE: Final = b"\\u0000"
 PLACE: Final = re.compile(r" - at `\$(?P<path>.*)`$")
-ABSENT: Final = re.compile(r"Object missing required field `(?P<field>.*)`")
+ABSENT: Final = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
 STEP: Final = re.compile(r"\.([^.\[]+)|\[([0-9]+)\]")
 SHOWN: Final = 200
 
@@ -32,20 +32,28 @@ def read(kind: type[msgspec.Struct], body: bytes, query: bytes) -> msgspec.Struc
     Raises:
         MlflowError: INVALID_PARAMETER_VALUE, naming the parameter.
     """
-    document: Any = None
     try:
-        if body:
-            request = msgspec.json.decode(body, type=kind, strict=False)
-            if NUL_ESCAPE in body:
-                _refuse_nul(msgspec.json.decode(body))
-            return request
-        document = parse_query(query, lists_of(kind))
-        _refuse_nul(document)
-        return msgspec.convert(document, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise _fault(str(error), msgspec.json.decode(body) if body else document) from error
+        try:
+            return _converted(kind, body, query)
+        except msgspec.ValidationError as error:
+            raise _fault(str(error), _document(kind, body, query)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise invalid(f"The request is not JSON, or not in UTF-8: {error}") from error
+
+
+def _converted(kind: type[msgspec.Struct], body: bytes, query: bytes) -> msgspec.Struct:
+    if not body:
+        document = _document(kind, body, query)
+        _refuse_nul(document)
+        return msgspec.convert(document, kind, strict=False)
+    request = msgspec.json.decode(body, type=kind, strict=False)
+    if NUL_ESCAPE in body:
+        _refuse_nul(_document(kind, body, query))
+    return request
+
+
+def _document(kind: type[msgspec.Struct], body: bytes, query: bytes) -> Any:  # noqa: ANN401 - any JSON
+    return msgspec.json.decode(body) if body else parse_query(query, lists_of(kind))
 
 
 def parse_query(query: bytes, lists: frozenset[str] = frozenset()) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """Routes of the searches for experiments and for runs."""
 
-import base64
-import binascii
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from pelton.eventkit.identity import Role
 from pelton.registry.mlflow import limits
-from pelton.registry.mlflow.wire import Call, Endpoint, invalid
+from pelton.registry.mlflow.pages import next_token, offset_of
+from pelton.registry.mlflow.wire import Call, Endpoint
 from pelton.registry.search import grammar
 from pelton.registry.search.parser import parse, parse_order
 from pelton.registry.tracking import search
@@ -54,14 +53,14 @@ async def search_runs(call: Call, request: SearchRuns) -> object:
     wanted = _wanted(request, grammar.RUNS, request.run_view_type)
     ids = [limits.parse_experiment_id(one) for one in request.experiment_ids or ()]
     found, more = await search.find_runs(call.backend.pool, ids, wanted)
-    return _page("runs", found, wanted, more=more)
+    return _page("runs", found, wanted, request, more=more)
 
 
 async def search_experiments(call: Call, request: SearchExperiments) -> object:
     """Experiments."""
     wanted = _wanted(request, grammar.EXPERIMENTS, request.view_type)
     found, more = await search.find_experiments(call.backend.pool, wanted)
-    return _page("experiments", found, wanted, more=more)
+    return _page("experiments", found, wanted, request, more=more)
 
 
 def _wanted(request: SearchRuns | SearchExperiments, known: grammar.Grammar, view: ViewType | None) -> Search:
@@ -70,27 +69,19 @@ def _wanted(request: SearchRuns | SearchExperiments, known: grammar.Grammar, vie
         terms=parse_order(request.order_by or (), known),
         stages=STAGES[view or "ACTIVE_ONLY"],
         limit=PAGE if request.max_results is None else limits.check_max_results(request.max_results),
-        offset=_offset(request.page_token) if request.page_token else 0,
+        offset=offset_of(request.page_token, *_asked(request)),
     )
 
 
-def _page(name: str, found: str, wanted: Search, *, more: bool) -> msgspec.Raw:
-    token = f',"next_page_token":"{_token(wanted.offset + wanted.limit)}"' if more else ""
+def _page(name: str, found: str, wanted: Search, request: SearchRuns | SearchExperiments, *, more: bool) -> msgspec.Raw:
+    token = f',"next_page_token":"{next_token(wanted.offset + wanted.limit, *_asked(request))}"' if more else ""
     return msgspec.Raw(f'{{"{name}":{found}{token}}}'.encode())
 
 
-def _token(offset: int) -> str:
-    return base64.urlsafe_b64encode(str(offset).encode()).decode()
-
-
-def _offset(token: str) -> int:
-    try:
-        offset = base64.urlsafe_b64decode(token)
-        if not (offset.isdigit() and len(offset) < len(str(2**63))):
-            raise ValueError(token)
-    except (binascii.Error, ValueError) as error:
-        raise invalid(f"Invalid page token '{token}': pass the next_page_token of the page before") from error
-    return int(offset)
+def _asked(request: SearchRuns | SearchExperiments) -> tuple[object, ...]:
+    """What says what is searched for, whatever the size of its pages."""
+    asked = msgspec.structs.asdict(request)
+    return tuple(value for name, value in asked.items() if name not in {"max_results", "page_token"})
 
 
 ENDPOINTS: Final = (

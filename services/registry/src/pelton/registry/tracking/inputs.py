@@ -52,8 +52,7 @@ SUMMARIES: Final = """
         'experiment_id', experiment_id::text, 'name', name, 'digest', digest, 'context', context))), '[]')
     FROM (
         SELECT DISTINCT experiment_id, name, digest, context
-        FROM datasets JOIN run_datasets USING (dataset) JOIN experiments USING (experiment_id)
-        WHERE experiment_id = ANY($1) AND lifecycle_stage = 'active'
+        FROM datasets JOIN run_datasets USING (dataset) WHERE experiment_id = ANY($1)
         ORDER BY experiment_id, name, digest, context LIMIT $2) AS summary
 """
 

@@ -19,7 +19,7 @@ class StatelessConnection(asyncpg.Connection):  # type: ignore[misc] - asyncpg h
 
 
 async def open_pool(dsn: str) -> asyncpg.Pool:
-    """Connections to a database, without its compiler: it takes longer than any statement here, planned once as they are."""
+    """Connections to a database. Its compiler is off: it would take longer than any of the statements does."""
     return await asyncpg.create_pool(
         dsn, min_size=1, max_size=SIZE, connection_class=StatelessConnection, server_settings={"jit": "off"}
     )
