@@ -11,8 +11,11 @@ from pelton.registry.mlflow import (
     inputs,
     logged_models,
     metrics,
+    model_versions,
+    registered_models,
     runs,
     searching,
+    webhooks,
 )
 from pelton.registry.mlflow.wire import Call, Endpoint
 
@@ -39,4 +42,6 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
             *logged_models.ENDPOINTS,
         )
     ),
+    *guard.of_models((*registered_models.ENDPOINTS, *model_versions.ENDPOINTS)),
+    *webhooks.ENDPOINTS,
 )
