@@ -1,7 +1,7 @@
 """Rows by version and caller, as they stand on the bus."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -23,6 +23,7 @@ class Bus:
 
     def __init__(self) -> None:
         self.away = False
+        self.meanwhile: Callable[[], None] | None = None
         self.batches: list[UsageBatch] = []
         self.now = NOON
         self.deprecations = Deprecations()
@@ -36,6 +37,9 @@ class Bus:
             batch = decode_usage(record.value)
             assert (record.topic, record.key) == (USAGE, batch.model.encode())
             self.batches.append(batch)
+        if self.meanwhile is not None:
+            self.meanwhile()
+            self.meanwhile = None
 
 
 async def test_a_record_has_the_days_rows_so_far_and_comes_only_when_they_changed() -> None:
@@ -79,10 +83,26 @@ async def test_what_the_bus_did_not_take_is_said_again() -> None:
         await bus.usage.publish()
     await bus.usage.drain()
     bus.away = False
-    bus.usage.count("late", 2, "ann", 1)
     await bus.usage.drain()
     (batch,) = bus.batches
-    assert batch.rows == {"1": {"ann": 3}, "2": {"ann": 1}}
+    assert batch.rows == {"1": {"ann": 3}}
+
+
+async def test_rows_of_the_last_moment_of_a_day_are_in_its_next_record() -> None:
+    bus = Bus()
+    bus.usage.count("late", 1, "ann", 1)
+
+    def at_midnight() -> None:
+        bus.usage.count("late", 1, "ann", 1)
+        bus.now += DAY
+
+    bus.meanwhile = at_midnight
+    await bus.usage.publish()
+    await bus.usage.publish()
+    assert [(one.day, one.rows) for one in bus.batches] == [
+        ("2026-03-01", {"1": {"ann": 1}}),
+        ("2026-03-01", {"1": {"ann": 2}}),
+    ]
 
 
 async def test_use_after_the_sunset_is_logged_with_who_it_is() -> None:
