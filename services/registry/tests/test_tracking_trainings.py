@@ -6,24 +6,20 @@ from tracking_client import EXPERIMENTS, RUNS, answered, pairs, refused
 
 from pelton.contracts.registry import RunFinished
 from pelton.registry import store
-from pelton.registry.tracking.trainings import show_run_finished
 
 
-async def show(door: Door, number: int) -> RunFinished:
-    """Train, and show the run that came of it; the tests of the projections say that this happens by itself."""
-    await door.receive(trained(number))
+async def finished(door: Door) -> list[RunFinished]:
+    """What is on record of trainings that ended well."""
     async with door.units.begin() as unit:
         found = await store.facts_after(unit.connection, 0, 100)
-        stored = next(one for one in reversed(found) if isinstance(one.fact, RunFinished))
-        await show_run_finished(unit.connection, stored)
-        await show_run_finished(unit.connection, stored)
-    assert isinstance(stored.fact, RunFinished)
-    return stored.fact
+    return [one.fact for one in found if isinstance(one.fact, RunFinished)]
 
 
 async def test_a_training_is_a_finished_run_of_the_experiment_that_is_named_after_its_model(door: Door) -> None:
     await door.declare(define(), CODE.digest)
-    facts = [await show(door, number) for number in (1, 2)]
+    for number in (1, 2):
+        await door.receive(trained(number))
+    facts = await finished(door)
     answer = await door.mlflow("GET", f"{EXPERIMENTS}/get-by-name", params={"experiment_name": "late"})
     experiment = answered(answer)["experiment"]
     search = {"experiment_ids": [experiment["experiment_id"]], "order_by": ["attributes.run_name"]}
@@ -38,9 +34,22 @@ async def test_a_training_is_a_finished_run_of_the_experiment_that_is_named_afte
     assert pairs(data["tags"]) == {"mlflow.runName": "late-1", "pelton.training_id": "late-1", "pelton.model": "late"}
 
 
+async def test_what_people_did_to_a_trainings_run_outlives_a_rebuild(door: Door) -> None:
+    await door.declare(define(), CODE.digest)
+    await door.receive(trained(1))
+    (fact,) = await finished(door)
+    tag = {"run_id": fact.run_id, "key": "mlflow.runName", "value": "the good one"}
+    answered(await door.mlflow("POST", f"{RUNS}/set-tag", json=tag))
+    before = answered(await door.mlflow("GET", f"{RUNS}/get", params={"run_id": fact.run_id}))
+    assert (await door.ask("POST", "/projections/rebuild")).status_code == 200
+    assert answered(await door.mlflow("GET", f"{RUNS}/get", params={"run_id": fact.run_id})) == before
+    assert before["run"]["info"]["run_name"] == "the good one"
+
+
 async def test_a_version_keeps_the_run_that_it_was_made_from(door: Door) -> None:
     await door.declare(define(), CODE.digest)
-    fact = await show(door, 1)
+    await door.receive(trained(1))
+    (fact,) = await finished(door)
     answer = await door.mlflow("POST", f"{RUNS}/delete", json={"run_id": fact.run_id})
     message = refused(answer, 409, "RESOURCE_CONFLICT")
     assert message.startswith(f"Run {fact.run_id} is needed by version 1 of late: delete these versions first")

@@ -23,6 +23,8 @@ from pelton.eventkit.unit import Aggregate, UnitOfWork
 from pelton.registry import store
 from pelton.registry.access import projections as access
 from pelton.registry.access.store import FORGET as FORGET_ACCESS
+from pelton.registry.cards import projector as cards
+from pelton.registry.cards.store import FORGET as FORGET_CARDS
 from pelton.registry.catalogue import projections as catalogue
 from pelton.registry.catalogue.store import FORGET as FORGET_CATALOGUE
 from pelton.registry.governance import projections as governance
@@ -30,6 +32,7 @@ from pelton.registry.lineage import projector as lineage
 from pelton.registry.signing import projector as signing
 from pelton.registry.signing.store import FORGET as FORGET_SIGNATURES
 from pelton.registry.store import StoredFact, write
+from pelton.registry.tracking.trainings import show_run_finished
 
 PAGE = 500
 
@@ -52,7 +55,7 @@ async def rebuild(connection: AsyncConnection) -> int:
     Nobody appends meanwhile, and readers see the old tables until the transaction commits.
     """
     await connection.execute(store.BLOCK_WRITERS)
-    for statement in (*store.FORGET, *FORGET_CATALOGUE, *FORGET_ACCESS, *FORGET_SIGNATURES):
+    for statement in (*store.FORGET, *FORGET_CATALOGUE, *FORGET_ACCESS, *FORGET_CARDS, *FORGET_SIGNATURES):
         await connection.execute(statement)
     await lineage.forget(connection)
     count = seq = 0
@@ -96,6 +99,7 @@ async def _show(connection: AsyncConnection, stored: StoredFact) -> None:
                 environment=_json(fact.environment),
                 time=stored.time,
             )
+            await show_run_finished(connection, stored)
         case ModelVersionCreated() as fact:
             await write(
                 connection,
@@ -153,5 +157,6 @@ PROJECTORS: Final[tuple[Callable[[AsyncConnection, StoredFact], Awaitable[None]]
     catalogue.project,
     access.project,
     lineage.project,
+    cards.project,
     signing.project,
 )

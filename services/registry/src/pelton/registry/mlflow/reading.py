@@ -93,7 +93,7 @@ def invalid_value(path: str, value: object, reason: str) -> MlflowError:
     return invalid(f"Invalid value {shown} for parameter '{path}' supplied: {reason}")
 
 
-def _fault(message: str, document: object) -> MlflowError:
+def _fault(message: str, document: Any) -> MlflowError:  # noqa: ANN401 - any JSON
     """What msgspec found wrong, by the place that it names in the document."""
     place = PLACE.search(message)
     path = place["path"] if place else ""
@@ -102,7 +102,7 @@ def _fault(message: str, document: object) -> MlflowError:
         return missing_value(f"{path}.{absent['field']}".lstrip("."))
     value = document
     for name, number in STEP.findall(path):
-        value = value[name] if name else value[int(number)]  # type: ignore[index] - msgspec has walked it
+        value = value[name] if name else value[int(number)]
     if not path:
         return invalid(f"The request is no JSON object: {reason}")
     if value is None or value == "":

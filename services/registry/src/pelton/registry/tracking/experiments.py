@@ -106,7 +106,8 @@ async def get(pool: asyncpg.Pool, experiment_id: int) -> str:
     Raises:
         MissingError: there is none.
     """
-    return _found(await pool.fetchval(GET, experiment_id), experiment_id)
+    found: str | None = await pool.fetchval(GET, experiment_id)
+    return _found(found, experiment_id)
 
 
 async def get_by_name(pool: asyncpg.Pool, name: str) -> str:

@@ -7,7 +7,7 @@ import asyncpg
 SIZE: Final = 8
 
 
-class StatelessConnection(asyncpg.Connection):  # type: ignore[misc] - asyncpg has no types
+class StatelessConnection(asyncpg.Connection):  # type: ignore[misc]
     """A connection that is handed on as it is: no statement here leaves anything behind in its session.
 
     To reset it each time would cost as much as the statement itself. A transaction that was left open is still ended.

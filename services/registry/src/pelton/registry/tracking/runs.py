@@ -142,7 +142,8 @@ async def get(pool: asyncpg.Pool, run_id: str) -> str:
     Raises:
         MissingError: there is none.
     """
-    return _found(await pool.fetchval(GET, run_id), run_id)
+    found: str | None = await pool.fetchval(GET, run_id)
+    return _found(found, run_id)
 
 
 async def update(pool: asyncpg.Pool, run_id: str, status: str | None, end_time: int | None, name: str | None) -> str:
