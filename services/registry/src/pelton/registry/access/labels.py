@@ -22,6 +22,7 @@ OF_EXPERIMENTS = text("""
        OR experiment_id IN (SELECT experiment_id FROM tracked_runs WHERE run_id = ANY(CAST(:runs AS text[])))
        OR experiment_id IN (SELECT experiment_id FROM logged_models WHERE model_id = ANY(CAST(:models AS text[])))
 """)
+VERSIONS_WITH = text("SELECT model, version FROM versions WHERE artifact = :digest")
 VERSIONS_AT = text("""
     SELECT model, version FROM versions
     WHERE source = ANY(CAST(:sources AS text[])) OR logged_model_id = ANY(CAST(:models AS text[]))
@@ -103,4 +104,10 @@ async def versions_at(connection: AsyncConnection, named: Named, path: str) -> S
     sources = [f"{scheme}/{one}" for one in above for scheme in ("mlflow-artifacts:", "mlflow-artifacts://")]
     sources += [f"models:/{one}" for one in named.models]
     found = await connection.execute(VERSIONS_AT, {"sources": sources, "models": named.models})
+    return [(row.model, row.version) for row in found]
+
+
+async def versions_with(connection: AsyncConnection, digest: str) -> Sequence[tuple[str, int]]:
+    """The versions of models whose content has this digest."""
+    found = await connection.execute(VERSIONS_WITH, {"digest": digest})
     return [(row.model, row.version) for row in found]

@@ -8,14 +8,17 @@ from pelton.contracts.values import Digest
 from pelton.eventkit.asgi import require
 from pelton.eventkit.identity import Actor, Role
 from pelton.eventkit.problems import ProblemError
+from pelton.eventkit.unit import Units
 from pelton.objects import CorruptObjectError, ObjectNotFoundError, Objects
+from pelton.registry.access.control import AccessControl
+from pelton.registry.access.reading import may_read_content
 from pelton.registry.api.answers import Stored
 
 # An artifact is anybody's bytes: a browser must neither guess what they are nor show them.
 HEADERS = {"x-content-type-options": "nosniff", "content-disposition": "attachment"}
 
 
-def router(objects: Objects) -> APIRouter:
+def router(units: Units, objects: Objects, access: AccessControl) -> APIRouter:
     """The routes of the artifacts."""
     routes = APIRouter()
 
@@ -35,9 +38,11 @@ def router(objects: Objects) -> APIRouter:
     @routes.get("/artifacts/{digest}", response_class=Response)
     async def get_artifact(
         digest: Digest,
-        actor: Annotated[Actor, Depends(require(Role.VIEWER))],  # noqa: ARG001
+        actor: Annotated[Actor, Depends(require(Role.VIEWER))],
     ) -> Response:
         """An artifact's bytes, checked against its digest."""
+        async with units.engine.connect() as connection:
+            await may_read_content(access, connection, actor, digest)
         try:
             data = await objects.get(digest)
         except ObjectNotFoundError as error:

@@ -15,6 +15,8 @@ from pelton.eventkit.identity import Actor, Role
 from pelton.eventkit.problems import ProblemError
 from pelton.eventkit.unit import Units
 from pelton.registry import projections, store
+from pelton.registry.access.control import AccessControl, OnModel
+from pelton.registry.access.reading import readable
 from pelton.registry.api.answers import (
     Approval,
     ApprovalsPage,
@@ -44,20 +46,21 @@ BY_TIME_AND_EVENT: Final = TypeAdapter(tuple[datetime, UUID])
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 
-def router(units: Units) -> APIRouter:
+def router(units: Units, access: AccessControl) -> APIRouter:
     """The routes that read."""
     routes = APIRouter()
     connect = units.engine.connect
 
     @routes.get("/models")
-    async def list_models(actor: Viewer, limit: Limit = 50, page: str | None = None) -> ModelsPage:  # noqa: ARG001
+    async def list_models(actor: Viewer, limit: Limit = 50, page: str | None = None) -> ModelsPage:
         """Models by name."""
         after = decode_page(BY_NAME, page, "")
         async with connect() as connection:
             found = await store.rows(connection, store.MODELS, after=after, limit=limit + 1)
-        shown, more = cut(found, limit)
-        models = [ModelAnswer.model_validate(dict(row)) for row in shown]
-        return ModelsPage(models=models, next_page=encode_page(BY_NAME, models[-1].model) if more else None)
+            shown, more = cut(found, limit)
+            seen = await readable(access, connection, actor, shown, lambda row: OnModel(row["model"]))
+        models = [ModelAnswer.model_validate(dict(row)) for row in seen]
+        return ModelsPage(models=models, next_page=encode_page(BY_NAME, shown[-1]["model"]) if more else None)
 
     @routes.get("/models/{model}")
     async def show_model(model: ModelName, actor: Viewer) -> ModelAnswer:  # noqa: ARG001
@@ -68,7 +71,7 @@ def router(units: Units) -> APIRouter:
     @routes.get("/models/{model}/versions")
     async def list_versions(
         model: ModelName,
-        actor: Viewer,  # noqa: ARG001
+        actor: Viewer,
         limit: Limit = 50,
         page: str | None = None,
     ) -> VersionsPage:
@@ -77,9 +80,10 @@ def router(units: Units) -> APIRouter:
         async with connect() as connection:
             await model_answer(connection, model)
             found = await store.rows(connection, store.VERSIONS, model=model, before=before, limit=limit + 1)
-        shown, more = cut(found, limit)
-        versions = [VersionSummary.model_validate(dict(row)) for row in shown]
-        return VersionsPage(versions=versions, next_page=encode_page(BY_NUMBER, versions[-1].version) if more else None)
+            shown, more = cut(found, limit)
+            seen = await readable(access, connection, actor, shown, lambda row: OnModel(model, row["version"]))
+        versions = [VersionSummary.model_validate(dict(row)) for row in seen]
+        return VersionsPage(versions=versions, next_page=encode_page(BY_NUMBER, shown[-1]["version"]) if more else None)
 
     @routes.get("/models/{model}/versions/{version}")
     async def show_version(model: ModelName, version: Number, actor: Viewer) -> VersionAnswer:  # noqa: ARG001
@@ -98,9 +102,24 @@ def router(units: Units) -> APIRouter:
             )
         return _lineage(model, found)
 
+    @routes.post("/projections/rebuild")
+    async def rebuild(actor: Admin) -> dict[str, int]:  # noqa: ARG001
+        """Make what these routes read anew from the facts, as after a restore or a new version of the tables."""
+        async with units.begin() as unit:
+            return {"facts": await projections.rebuild(unit.connection)}
+
+    routes.include_router(_across_models(units, access))
+    return routes
+
+
+def _across_models(units: Units, access: AccessControl) -> APIRouter:
+    """The lists that are about no one model."""
+    routes = APIRouter()
+    connect = units.engine.connect
+
     @routes.get("/runs")
     async def list_runs(
-        actor: Viewer,  # noqa: ARG001
+        actor: Viewer,
         model: Name | None = None,
         limit: Limit = 50,
         page: str | None = None,
@@ -111,32 +130,23 @@ def router(units: Units) -> APIRouter:
             found = await store.rows(
                 connection, store.RUNS, model=model, before_time=time, before_id=run_id, limit=limit + 1
             )
-        shown, more = cut(found, limit)
-        runs = [RunAnswer.model_validate(dict(row)) for row in shown]
-        return RunsPage(
-            runs=runs, next_page=encode_page(BY_TIME, (runs[-1].finished_at, runs[-1].run_id)) if more else None
-        )
+            shown, more = cut(found, limit)
+            seen = await readable(access, connection, actor, shown, lambda row: OnModel(row["model"], row["version"]))
+        last = (shown[-1]["finished_at"], shown[-1]["run_id"]) if more else None
+        runs = [RunAnswer.model_validate(dict(row)) for row in seen]
+        return RunsPage(runs=runs, next_page=last and encode_page(BY_TIME, last))
 
     @routes.get("/approvals")
-    async def list_approvals(actor: Viewer, limit: Limit = 50, page: str | None = None) -> ApprovalsPage:  # noqa: ARG001
+    async def list_approvals(actor: Viewer, limit: Limit = 50, page: str | None = None) -> ApprovalsPage:
         """Approvals that wait for a person, oldest first."""
         time, event_id = decode_page(BY_TIME_AND_EVENT, page, (FIRST, UUID(int=0)))
         async with connect() as connection:
             found = await store.rows(connection, store.PENDING, after_time=time, after_id=event_id, limit=limit + 1)
-        shown, more = cut(found, limit)
-        waiting = [Approval.model_validate(dict(row)) for row in shown]
-        return ApprovalsPage(
-            approvals=waiting,
-            next_page=encode_page(BY_TIME_AND_EVENT, (waiting[-1].requested_at, waiting[-1].event_id))
-            if more
-            else None,
-        )
-
-    @routes.post("/projections/rebuild")
-    async def rebuild(actor: Admin) -> dict[str, int]:  # noqa: ARG001
-        """Make what these routes read anew from the facts, as after a restore or a new version of the tables."""
-        async with units.begin() as unit:
-            return {"facts": await projections.rebuild(unit.connection)}
+            shown, more = cut(found, limit)
+            seen = await readable(access, connection, actor, shown, lambda row: OnModel(row["model"], row["version"]))
+        last = (shown[-1]["requested_at"], shown[-1]["event_id"]) if more else None
+        waiting = [Approval.model_validate(dict(row)) for row in seen]
+        return ApprovalsPage(approvals=waiting, next_page=last and encode_page(BY_TIME_AND_EVENT, last))
 
     return routes
 

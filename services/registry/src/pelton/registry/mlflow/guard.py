@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import Receive, Send
 
 from pelton.eventkit.identity import Role
-from pelton.registry.access.control import check
+from pelton.registry.access.control import OnModel, check
 from pelton.registry.access.domain import Action, Kind, Resource, Rules
 from pelton.registry.access.labels import Labels, Named, experiments, versions_at
+from pelton.registry.access.reading import readable
 from pelton.registry.mlflow.wire import Call, Endpoint
 from pelton.registry.tracking.experiments import DEFAULT
 
@@ -24,15 +25,28 @@ CREATE_RUN: Final = "2.0/mlflow/runs/create"
 FRESH_NAMES: Final[Mapping[str, str]] = {f"{EXPERIMENTS}/create": "name", f"{EXPERIMENTS}/update": "new_name"}
 """The fields that name an experiment which there is not yet."""
 
+LISTING: Final = frozenset(
+    f"2.0/mlflow/{path}"
+    for path in (
+        "registered-models/get",
+        "registered-models/get-latest-versions",
+        "registered-models/search",
+        "model-versions/search",
+    )
+)
+"""The routes about models whose answers have lists in them."""
+LISTS: Final = frozenset({"registered_models", "model_versions", "latest_versions"})
+
 RUN: Final = re.compile(r"[0-9a-f]{32}")
 LOGGED_MODEL: Final = re.compile(r"m-[0-9a-f]{32}")
 
 Check = Callable[[Call, Any], Awaitable[None]]
+Sieve = Callable[[Call, dict[str, Any]], Awaitable[None]]
 
 
 def of_models(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
-    """Let searches for models and versions leave out what their caller may not read; the other routes ask by name."""
-    return tuple(_filtered(one, "model") if one.path.endswith("/search") else one for one in endpoints)
+    """Let lists of models and of versions leave out what their caller may not read; each route asks about its own."""
+    return tuple(_sieved(one, "model", _sieve_models) if one.path in LISTING else one for one in endpoints)
 
 
 def of_tracking(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
@@ -72,7 +86,7 @@ def _guarded(endpoint: Endpoint, may: Check) -> Endpoint:
 
 def _of_tracking(endpoint: Endpoint) -> Endpoint:
     if endpoint.path == f"{EXPERIMENTS}/search":
-        return _filtered(endpoint, "experiment")
+        return _sieved(endpoint, "experiment", _sieve_experiments)
     action = action_of(endpoint)
 
     async def may(call: Call, request: Any) -> None:  # noqa: ANN401
@@ -124,28 +138,40 @@ def _named(call: Call, request: object) -> tuple[Named, str]:
 _DIGITS: Final = 19  # of a number that PostgreSQL's bigint holds
 
 
-def _filtered(endpoint: Endpoint, kind: Kind) -> Endpoint:
-    """A search that leaves out what its caller may not read; a page may so be shorter than was asked for."""
-    key = endpoint.path.split("/")[-2].replace("-", "_")
+def _sieved(endpoint: Endpoint, kind: Kind, sieve: Sieve) -> Endpoint:
+    """A route that leaves out of its lists what its caller may not read; a page may so be shorter than asked for."""
     handle = endpoint.handle
 
-    async def filtered(call: Call, request: Any) -> object:  # noqa: ANN401
+    async def sieved(call: Call, request: Any) -> object:  # noqa: ANN401
         found = await handle(call, request) if handle is not None else None
-        rules = await call.backend.access.rules()
-        if call.actor.may(Role.ADMIN) or not rules.restricts(kind, Action.READ):
+        if call.actor.may(Role.ADMIN) or not (await call.backend.access.rules()).restricts(kind, Action.READ):
             return found
         page = msgspec.json.decode(found if isinstance(found, msgspec.Raw) else msgspec.json.encode(found))
-        rows = page.get(key, [])
-        async with call.backend.units.engine.connect() as connection:
-            labels = await Labels.of(connection, {row["name"] for row in rows} if kind == "model" else ())
-        page[key] = [row for row in rows if rules.decide(call.actor, Action.READ, _row(kind, labels, row)).allowed]
+        await sieve(call, page)
         return page
 
-    return replace(endpoint, handle=filtered)
+    return replace(endpoint, handle=sieved)
 
 
-def _row(kind: Kind, labels: Labels, row: Mapping[str, Any]) -> Resource:
-    if kind == "experiment":
-        return Resource("experiment", row["name"], tags=frozenset((tag["key"], tag["value"]) for tag in row["tags"]))
+async def _sieve_experiments(call: Call, page: dict[str, Any]) -> None:
+    rules = await call.backend.access.rules()
+
+    def may(row: Mapping[str, Any]) -> bool:
+        tags = frozenset((tag["key"], tag["value"]) for tag in row["tags"])
+        return rules.decide(call.actor, Action.READ, Resource("experiment", row["name"], tags=tags)).allowed
+
+    page["experiments"] = [row for row in page["experiments"] if may(row)]
+
+
+async def _sieve_models(call: Call, page: dict[str, Any]) -> None:
+    """Leave out models and versions, also the newest versions that an answer about a model has in it."""
+    models = [page["registered_model"]] if "registered_model" in page else page.get("registered_models", [])
+    async with call.backend.units.engine.connect() as connection:
+        for holder in (page, *models):
+            for key in LISTS & set(holder):
+                holder[key] = await readable(call.backend.access, connection, call.actor, holder[key], _about)
+
+
+def _about(row: Mapping[str, Any]) -> OnModel:
     version = row.get("version")
-    return labels.model(row["name"]) if version is None else labels.version(row["name"], int(version))
+    return OnModel(row["name"], None if version is None else int(version))
