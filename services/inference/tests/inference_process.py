@@ -18,13 +18,16 @@ from aiokafka import AIOKafkaConsumer
 from pelton.contracts.deployer import TrafficShifted
 from pelton.contracts.fact import Fact
 from pelton.contracts.records import PredictionBatch, UsageBatch, decode_predictions, decode_usage
+from pelton.contracts.registry import ModelVersionSigned
 from pelton.contracts.topics import PREDICTIONS, USAGE
-from pelton.contracts.values import ModelVersion
+from pelton.contracts.values import Artifact, ModelVersion
 from pelton.eventkit.envelope import Envelope
 from pelton.eventkit.identity import Role, load_or_create_key, mint
 from pelton.eventkit.publisher import KafkaPublisher, Outgoing
 from pelton.local import ports
 from pelton.objects import Objects
+from pelton.provenance import SigningKey
+from pelton.provenance.signatures import sign_files
 from pelton.testkit import eventually
 
 
@@ -41,6 +44,7 @@ class Inference:
             base_url=self.url, headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=20
         )
         self.objects = Objects((home.resolve() / "objects").as_uri())
+        self.key = SigningKey.load_or_create(home / "secrets" / "signing.key")
         self.process: Process | None = None
         self._position = 0
         self._publisher = KafkaPublisher(bootstrap, "test")
@@ -81,6 +85,10 @@ class Inference:
         """Publish routes as the deployer's relay would."""
         await self.hears(*facts)
 
+    async def sign(self, version: ModelVersion, key: SigningKey | None = None) -> None:
+        """Sign a version and say so as the registry would."""
+        await self.hears(await signed(self.objects, version, key or self.key))
+
     async def hears(self, *facts: Fact) -> None:
         """Publish facts about the model as their owner's relay would."""
         records = []
@@ -117,9 +125,25 @@ def request(name: str, rows: int) -> dict[str, Any]:
     return {"id": name, "inputs": [{"name": "m", "shape": [rows, 3], "datatype": "FP64", "data": data}]}
 
 
-async def put(objects: Objects, version: ModelVersion, artifact: bytes) -> ModelVersion:
-    assert await objects.put(artifact) == version.artifact.digest
+async def put(inference: Inference, version: ModelVersion, artifact: bytes) -> ModelVersion:
+    """Store and sign a version's artifact."""
+    assert await inference.objects.put(artifact) == version.artifact.digest
+    await inference.sign(version)
     return version
+
+
+async def signed(objects: Objects, version: ModelVersion, key: SigningKey) -> ModelVersionSigned:
+    artifact = version.artifact
+    signature = await asyncio.to_thread(sign_files, version.model, {f"model.{artifact.format}": artifact.digest}, key)
+    kept = Artifact(digest=await objects.put(signature), size=len(signature), format="model-signature")
+    return ModelVersionSigned(
+        model=version.model,
+        version=version.version,
+        artifact=artifact.digest,
+        signature=kept,
+        provenance=kept,
+        key_id=key.public.id,
+    )
 
 
 async def used(bootstrap: str) -> UsageBatch:

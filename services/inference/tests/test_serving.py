@@ -30,7 +30,7 @@ async def inference(kafka_private: KafkaInstance, tmp_path_factory: pytest.TempP
 
 async def model(inference: Inference, number: int) -> ModelVersion:
     artifact = onnx_bytes(len(INPUTS), number)
-    return await put(inference.objects, version(number, artifact), artifact)
+    return await put(inference, version(number, artifact), artifact)
 
 
 async def ask(inference: Inference, client: int, answers: dict[str, httpx.Response], enough: asyncio.Event) -> None:
@@ -81,7 +81,7 @@ async def test_no_request_fails_while_routes_change_and_every_answered_row_is_on
 
 async def test_a_corrupt_champion_leaves_the_former_one_serving_and_readiness_says_so(inference: Inference) -> None:
     good, corrupt = await model(inference, 1), version(2, b"garbage")
-    await put(inference.objects, corrupt, b"garbage")
+    await put(inference, corrupt, b"garbage")
     await inference.shift(shifted(1, good), shifted(2, corrupt))
 
     async def refused() -> httpx.Response:

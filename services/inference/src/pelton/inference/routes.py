@@ -14,7 +14,8 @@ from pelton.contracts.values import ModelVersion
 from pelton.eventkit.envelope import Received
 from pelton.inference.scorer import Scorer, UnusableArtifactError
 from pelton.inference.split import to_arm, to_challenger
-from pelton.objects import CorruptObjectError, ObjectNotFoundError, Objects
+from pelton.inference.verification import SignedArtifacts
+from pelton.objects import CorruptObjectError, ObjectNotFoundError
 
 log = structlog.get_logger(__name__)
 
@@ -100,26 +101,44 @@ class Route:
 class RouteTable:
     """The route of each model. A request takes its route once, and keeps it to its end.
 
-    `refused` holds, by model, why its newest champion cannot be served; the one before it answers meanwhile.
+    `refused` holds, by model, why its newest champion cannot be served; the one before it answers meanwhile. What was
+    refused is looked at again when more was signed.
     """
 
-    objects: Objects
+    artifacts: SignedArtifacts
     routes: dict[str, Route] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     swaps: int = 0
     _scorers: dict[tuple[str, int, str], Scorer] = field(default_factory=dict)
+    _waiting: dict[str, Received[TrafficShifted]] = field(default_factory=dict)
+    _swapping: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def see(self, event: Received[TrafficShifted]) -> None:
         """Load what a new route needs, then swap it in."""
+        async with self._swapping:
+            await self._swap(event)
+
+    async def look_again(self) -> None:
+        """Look at refused champions again whenever something was signed, until cancelled."""
+        more = self.artifacts.signatures.more
+        while True:
+            await more.wait()
+            more.clear()
+            for event in list(self._waiting.values()):
+                await self.see(event)
+
+    async def _swap(self, event: Received[TrafficShifted]) -> None:
         fact = event.data
         present = self.routes.get(fact.model)
         if present is not None and present.revision >= fact.revision:
             return
+        await self.artifacts.settled(_versions(fact), event.time)
         try:
             champion = await self._scorer(fact.champion)
         except (UnusableArtifactError, CorruptObjectError, ObjectNotFoundError) as error:
             log.warning("champion cannot be served", model=fact.model, version=fact.champion.version, reason=str(error))
             self.refused[fact.model] = f"champion {fact.champion.version} of {fact.model}: {error}"
+            self._waiting[fact.model] = event
             return
         challenger, broken = await self._other(fact.challenger) if fact.challenger else (None, None)
         route = Route(
@@ -141,6 +160,7 @@ class RouteTable:
             route = replace(route, mode="variants", salt=shared.salt, arms=tuple(arms), unit=shared.key)
         self.routes[fact.model] = route
         self.refused.pop(fact.model, None)
+        self._waiting.pop(fact.model, None)
         self.swaps += 1
         self._forget(fact.model)
         log.info("route swapped in", model=fact.model, revision=fact.revision, mode=route.mode)
@@ -160,7 +180,7 @@ class RouteTable:
     async def _scorer(self, version: ModelVersion) -> Scorer:
         key = (version.model, version.version, version.artifact.digest)
         if key not in self._scorers:
-            artifact = await self.objects.get(version.artifact.digest)
+            artifact = await self.artifacts.get(version)
             self._scorers[key] = await asyncio.to_thread(Scorer.load, version, artifact)
         return self._scorers[key]
 
@@ -168,3 +188,8 @@ class RouteTable:
         """Let go of versions that no route uses; a request that still holds one keeps it alive."""
         used = {id(one) for route in self.routes.values() for one in route.scorers}
         self._scorers = {key: one for key, one in self._scorers.items() if key[0] != model or id(one) in used}
+
+
+def _versions(fact: TrafficShifted) -> list[ModelVersion]:
+    arms = [one.version for one in fact.variants.arms] if fact.variants is not None else []
+    return [one for one in (fact.champion, fact.challenger, *arms) if one is not None]
