@@ -14,6 +14,7 @@ from pelton.registry import api
 from pelton.registry.access.control import AccessControl
 from pelton.registry.governance.expiry import Expiry
 from pelton.registry.handlers import HANDLERS
+from pelton.registry.cards import publishing as cards
 from pelton.registry.lineage import handlers as lineage
 from pelton.registry.mlflow import server
 from pelton.registry.mlflow.artifacts import BODIES
@@ -42,7 +43,7 @@ def main() -> None:
         dialects=dict.fromkeys(PREFIXES, dialect),
     )
     objects = Objects(settings.objects_url)
-    service.handles(*HANDLERS, *lineage.HANDLERS)
+    service.handles(*HANDLERS, *lineage.HANDLERS, *cards.handlers(objects))
     access = AccessControl(service.engine)
     service.runs(partial(access.follow, service.dsn))
     sender = Sender(settings.webhook_allow)

@@ -40,6 +40,29 @@ STATEMENTS: tuple[str, ...] = (
         time timestamptz NOT NULL
     )
     """,
+    # Keyed as models are: whatever its name becomes, a model keeps its cards.
+    """
+    CREATE TABLE card_sections (
+        key        text        NOT NULL,
+        section    text        NOT NULL,
+        text       text        NOT NULL,
+        written_by text        NOT NULL,
+        written_at timestamptz NOT NULL,
+        PRIMARY KEY (key, section)
+    )
+    """,
+    """
+    CREATE TABLE cards (
+        event_id     uuid        PRIMARY KEY,
+        key          text        NOT NULL,
+        version      integer     NOT NULL,
+        card         text        NOT NULL,
+        published_at timestamptz NOT NULL
+    )
+    """,
+    """
+    CREATE INDEX cards_of_version ON cards (key, version, published_at DESC)
+    """,
     # What MLflow's clients tell of their runs is no fact: it is read where they keep it, and so is never out of step.
     """
     CREATE INDEX run_tags_of_lineage ON run_tags (key, value)
@@ -88,7 +111,7 @@ STATEMENTS: tuple[str, ...] = (
     FROM tracked_runs
     """,
 )
-TABLES: tuple[str, ...] = ("lineage_facts", "lineage_edges", "lineage_nodes")
+TABLES: tuple[str, ...] = ("cards", "card_sections", "lineage_facts", "lineage_edges", "lineage_nodes")
 
 
 def upgrade() -> None:
