@@ -157,9 +157,9 @@ def _comparison(reader: _Reader, grammar: Grammar) -> Comparison:
 
 def _name(reader: _Reader, grammar: Grammar, *, ordering: bool) -> tuple[Kind, str]:
     match = reader.expect(NAME, "a name such as metrics.loss or tags.`my tag`")
-    head, key = _unquoted(match, "`", 1), _unquoted(match, "`", 4)
+    head, key = _unquoted(match, "`", 1) or "", _unquoted(match, "`", 4)
     if key is None:
-        kind, key = Kind.ATTRIBUTE, head or ""
+        kind, key = Kind.ATTRIBUTE, head
     elif head in PREFIXES:
         kind = PREFIXES[head]
     else:

@@ -117,7 +117,8 @@ def _belongs(related: Related, alias: str, key: str, bind: Binds) -> str:
 
 
 def _compare(column: str, comparison: Comparison, type_: str, bind: Binds) -> str:
-    operator, value = comparison.operator, comparison.value
+    operator = comparison.operator
+    value: Value | list[int] = comparison.value
     if type_ in INTEGER:
         # an index of a column of 32 bits serves a number of 64 too, and such a number cannot be out of range
         value, type_ = _integers(comparison), "bigint"
