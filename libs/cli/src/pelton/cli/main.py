@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from pelton.cli import access, audit, declare, demo, lifecycle, models
+from pelton.cli import access, audit, cards, declare, demo, lifecycle, lineage, models
 from pelton.cli.home import HomeError
 from pelton.local.errors import LocalError
 from pelton.sdk.errors import PeltonError
@@ -18,9 +18,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (lifecycle.app, declare.app, models.app, access.app):
+for commands in (lifecycle.app, declare.app, models.app, access.app, lineage.app):
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
+models.model.registered_commands.extend(cards.app.registered_commands)
 app.add_typer(audit.app, name="audit")
 app.add_typer(demo.app, name="demo")
 
