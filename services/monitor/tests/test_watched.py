@@ -141,6 +141,28 @@ def test_outcomes_come_when_the_labels_had_their_time() -> None:
     assert watched.held == (1, 1, 3)  # what lies after the window
 
 
+def test_what_variants_answer_is_no_performance_of_the_champion_and_outcomes_say_who_answered() -> None:
+    shared = msgspec.structs.replace(
+        batch("p", [10] * 12),
+        mode="variants",
+        served=[1, 2] * 6,
+        outputs={"1": [0.1, None] * 6, "2": [None, 0.9] * 6},
+    )
+    watched = Watched(plan())
+    watched.take_predictions(0, located(shared, batch("end", [HOUR])))
+    watched.take_labels(landings(0, [(f"p-{row}", 11, 0) for row in range(12)] + [("x", 3 * HOUR, 0)]))
+    found = conclude(watched)
+    assert found.drift[0].rows == 12  # every row has the champion's inputs
+    (performance,) = found.performance
+    assert performance.finding is not None
+    assert performance.finding.evaluation.rows == 6
+    assert performance.finding.evaluation.brier == pytest.approx(0.01)
+    (outcome,) = found.outcomes
+    assert (outcome.mode, outcome.challenger) == ("variants", None)
+    answered = dict(zip(outcome.keys, outcome.served, strict=True))
+    assert answered == {f"p-{row}": 1 + row % 2 for row in range(12)}
+
+
 def test_labels_wait_for_the_slowest_partition() -> None:
     watched = Watched(plan())
     watched.take_predictions(0, located(batch("p", [10] * 6), batch("end", [HOUR])))
