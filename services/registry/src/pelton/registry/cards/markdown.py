@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~=:@$^])")
+# What is markup wherever it stands, an underscore at the edge of a word, and what is at the beginning of a line.
+_SPECIAL = re.compile(r"[\\`*{}\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+=#]|(?<=^\d)\d{0,8}[.)]")
 
 
 def plain(value: object) -> str:
     """A value as one line of text that Markdown and HTML show as it is."""
     words = " ".join(str(value).split())
-    return _SPECIAL.sub(r"\\\1", "".join(_ENTITIES.get(one, one) for one in words))
+    return _SPECIAL.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", "".join(_ENTITIES.get(c, c) for c in words))
 
 
 def paragraphs(text: str) -> str:

@@ -24,6 +24,7 @@ _ELSEWHERE: Final = {Role.NESTED_IN, Role.DERIVED_FROM, Role.TRIGGERED_BY}
 _OF_RUNS: Final = {Kind.RUN, Kind.VERSION}
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _REQUIREMENT: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<rest>[^#]*)")
+COMMIT: Final = "mlflow.source.git.commit"
 REQUIREMENTS: Final = "requirements.txt"
 
 TRAINING = text("SELECT parameters, metrics FROM runs WHERE run_id = :run")
@@ -121,7 +122,8 @@ def _plain(node: Node) -> Iterator[tuple[str, str, Any]]:
         case Kind.CODE:
             yield "code", "bundle" if _DIGEST.fullmatch(node.key.id) else "commit", node.key.id
         case Kind.RUN:
-            yield from (("code", name, one) for name, one in told.get("source", {}).items())
+            # the commit is a node by itself
+            yield from (("code", name, one) for name, one in told.get("source", {}).items() if name != COMMIT)
         case _:
             return
 
@@ -147,7 +149,9 @@ async def _run(connection: AsyncConnection, run_id: str) -> dict[str, dict[str, 
 
 async def _data(objects: Objects, node: Node) -> dict[str, Any]:
     told = {
-        name: one for name, one in node.attributes.items() if name not in {"name", "profile", "artifact", "made_at"}
+        name: one
+        for name, one in node.attributes.items()
+        if name not in {"name", "digest", "profile", "artifact", "made_at"}
     }
     profile = node.attributes.get("profile")
     if not isinstance(profile, str):

@@ -28,7 +28,6 @@ from pelton.registry.lineage.graph import Graph, Key, Kind, Node, Role
 
 NAMESPACE: Final = "pelton"
 PRODUCER: Final = "urn:pelton:registry"
-COMMIT: Final = "mlflow.source.git.commit"
 _ENDS: Final = {"FAILED": RunState.FAIL, "KILLED": RunState.ABORT, "FINISHED": RunState.COMPLETE}
 
 
