@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from registry_door import Door
+from registry_facts import CODE, define, trained
 from webhook_delivering import deliveries, delivering, number, publish, register
 from webhook_receiver import receiving, status
 
 from pelton.contracts.registry import ModelAliasSet, ModelDescribed, ModelTagged
 from pelton.eventkit.identity import Role
+from pelton.registry.commands import load
+from pelton.registry.projections import record
 from pelton.registry.webhooks import delivery as delivery_module
 from pelton.registry.webhooks import domain
 from pelton.registry.webhooks.domain import FIRST_PAUSE, LONGEST_PAUSE, TRIES, Outcome, State, judge
@@ -150,24 +153,35 @@ async def test_a_paused_webhook_misses_what_is_recorded_and_keeps_what_waits(doo
 
 
 async def test_a_webhook_tells_nobody_what_they_may_not_read(door: Door) -> None:
-    restriction = {"models": ["late"], "actions": ["read"], "users": ["bob"], "reason": "secret"}
-    async with receiving() as anns, receiving() as bobs:
-        for who, receiver in (("carl", anns), ("bob", bobs)):
-            answer = await door.ask(
-                "POST",
-                "/webhooks",
-                who,
-                role=Role.CONTRIBUTOR,
-                json={"name": "hook", "url": receiver.url, "events": ["ModelDescribed"], "models": "late"},
-            )
-            assert answer.status_code == 201
-        hook = answer.json()["webhook"]
-        assert (await door.ask("PUT", "/restrictions/hidden", json=restriction)).status_code == 204
-        await publish(door, "models/late", described("one"))
+    answer = await door.ask(
+        "POST", "/models", json={"definition": define().model_dump(mode="json"), "code": CODE.digest}
+    )
+    assert answer.status_code == 201
+    for version in (1, 2):
+        await door.receive(trained(version))
+    async with door.units.begin(actor="ann") as unit:
+        model = await load(unit, "late")
+        await record(unit, model, [ModelTagged(model="late", version=2, name="pii", value="yes")])
+    secret = {
+        "models": ["late"],
+        "actions": ["read"],
+        "users": ["bob"],
+        "reason": "secret",
+        "when": {"tags": {"pii": "yes"}},
+    }
+    assert (await door.ask("PUT", "/restrictions/hidden", json=secret)).status_code == 204
+    async with receiving() as carls, receiving() as bobs:
+        for who, receiver in (("carl", carls), ("bob", bobs)):
+            body = {"name": "hook", "url": receiver.url, "events": ["ModelDescribed"], "models": "late"}
+            assert (await door.ask("POST", "/webhooks", who, Role.CONTRIBUTOR, json=body)).status_code == 201
+        versions = (1, 2, None)
+        await publish(
+            door, "models/late", *(described(str(one)).model_copy(update={"version": one}) for one in versions)
+        )
         async with delivering(door):
-            await eventually(lambda: bobs.got)
-    assert len(await deliveries(door, hook)) == 1
-    assert anns.got == []
+            await eventually(lambda: len(bobs.got) == len(versions) and len(carls.got) == len(versions) - 1)
+    assert [got.json["data"]["version"] for got in bobs.got] == [1, 2, None]
+    assert [got.json["data"]["version"] for got in carls.got] == [1, None]
 
 
 async def test_what_is_over_is_kept_for_thirty_days(door: Door) -> None:

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pelton.eventkit.leadership import Leadership
 from pelton.eventkit.unit import Units
-from pelton.registry.access.control import AccessControl
-from pelton.registry.access.domain import Action, Resource
+from pelton.registry.access.control import AccessControl, OnModel
+from pelton.registry.access.reading import readable
 from pelton.registry.webhooks import store
 from pelton.registry.webhooks.domain import Outcome, State, judge
 from pelton.registry.webhooks.messages import Message, Told, cloudevent, mlflow_message
@@ -112,7 +112,7 @@ class Deliveries:
                 name is not None
                 and told.envelope.time >= webhook.created_at
                 and webhook.subscription.wants(name, told.model)
-                and await self._may_hear(connection, webhook, told.model)
+                and await self._may_hear(connection, webhook, told)
             ):
                 values = {
                     "webhook": webhook.webhook,
@@ -123,12 +123,12 @@ class Deliveries:
                 }
                 await connection.execute(store.ENQUEUE, values)
 
-    async def _may_hear(self, connection: AsyncConnection, webhook: Registered, model: str | None) -> bool:
+    async def _may_hear(self, connection: AsyncConnection, webhook: Registered, told: Told) -> bool:
         """Whether the owner may read what this is about: a webhook tells nobody what they may not see."""
-        rules = await self._access.rules(connection)
-        if model is None or not rules.restricts("model", Action.READ):
+        if told.model is None:
             return True
-        return rules.decide(webhook.owner, Action.READ, Resource("model", model)).allowed
+        about = OnModel(told.model, told.version)
+        return bool(await readable(self._access, connection, webhook.owner, [about], lambda one: one))
 
     async def _serve(self, webhook: UUID) -> None:
         """Send what waits of one webhook, one after the other, for as long as its turn is now."""

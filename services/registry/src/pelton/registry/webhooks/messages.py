@@ -15,6 +15,7 @@ from pelton.contracts.registry import (
     ModelVersionLogged,
     RegisteredModelCreated,
 )
+from pelton.contracts.values import ModelVersion
 from pelton.eventkit.envelope import Envelope
 from pelton.registry.webhooks.domain import Format
 
@@ -74,6 +75,12 @@ class Told:
     def model(self) -> str | None:
         """The model that the fact is about, if it is about one."""
         return getattr(self.fact, "model", None)
+
+    @property
+    def version(self) -> int | None:
+        """The version of the model that the fact is about, if it is about one."""
+        found = getattr(self.fact, "version", None)
+        return found.version if isinstance(found, ModelVersion) else found
 
     def name(self, format_: Format) -> str | None:
         """What a webhook of this format calls it: the class of the fact, or MLflow's event where there is one."""
