@@ -7,7 +7,7 @@ PACKAGES := $(sort $(patsubst %/,%,$(wildcard libs/*/src/pelton/*/ services/*/sr
 MODULES := $(foreach package,$(PACKAGES),--package pelton.$(notdir $(package)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint fmt schemas bench clean environment servers
+.PHONY: help demo test test-all test-mlflow lint fmt schemas bench clean environment servers
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: servers ## Run the tests, on real Kafka and PostgreSQL
 
 test-all: servers ## Run also the slow tests and those against other projects
 	@$(BIN)/python -m pytest
+
+test-mlflow: servers ## Run MLflow's client, and its own tests if MLFLOW_SOURCE names a checkout of it
+	@$(BIN)/python -m pytest tests/mlflow
 
 lint: environment ## Check style, types and the walls between packages
 	@$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,17 +20,19 @@ def peer() -> Peer:
     return Peer(Path(__file__).parent.parent / "peers" / "mlflow.txt")
 
 
-@pytest.fixture(scope="session")
-def pelton(
-    kafka: KafkaInstance, postgres: PostgresInstance, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    """A registry."""
-    with pelton_registry(kafka, postgres, tmp_path_factory.mktemp("registry")) as server:
-        yield server
+@pytest.fixture(scope="module")
+def pelton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A registry that knows nothing yet, on a broker and a database server of its own."""
+    with ExitStack() as stack:
+        kafka, postgres = KafkaInstance(), PostgresInstance()
+        for instance in (kafka, postgres):
+            stack.callback(instance.discard)
+            instance.start()
+        yield stack.enter_context(pelton_registry(kafka, postgres, tmp_path_factory.mktemp("registry")))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mlflow(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """MLflow's own server."""
+    """MLflow's own server, empty."""
     with mlflow_server(peer, tmp_path_factory.mktemp("mlflow")) as server:
         yield server

@@ -15,7 +15,7 @@ from pelton.local import ports
 from pelton.testkit import KafkaInstance, PostgresInstance
 from pelton.testkit.peers import Peer, Program
 
-START_SECONDS = 120
+START_SECONDS = 240
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,19 @@ def pelton_registry(kafka: KafkaInstance, postgres: PostgresInstance, home: Path
 
 
 @contextmanager
-def mlflow_server(peer: Peer, folder: Path) -> Iterator[Server]:
-    """MLflow's own server, on SQLite, as its documentation begins."""
+def mlflow_server(peer: Peer, folder: Path, database: str = "", workers: int = 1) -> Iterator[Server]:
+    """MLflow's own server, on a database of SQLAlchemy's URLs, or on SQLite."""
     port = ports.free_block(1)
     url = f"http://127.0.0.1:{port}"
-    database = f"sqlite:///{folder}/mlflow.db"
-    options = ["--backend-store-uri", database, "--artifacts-destination", folder / "artifacts", "--workers", "1"]
+    database = database or f"sqlite:///{folder}/mlflow.db"
+    options = [
+        "--backend-store-uri",
+        database,
+        "--artifacts-destination",
+        folder / "artifacts",
+        "--workers",
+        str(workers),
+    ]
     argv = [peer.python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), *options]
     program = Program(
         "mlflow", [port], argv, peer.env | {"PATH": f"{peer.python.parent}:{peer.env['PATH']}"}, [f"{url}/health"]
