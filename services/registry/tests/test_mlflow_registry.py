@@ -472,3 +472,18 @@ async def test_roles_come_from_the_token_or_from_a_team(door: Door) -> None:
     await ask(door, "POST", f"{MODELS}/create", json={"name": "risk-1"}, **viewer)
     await ask(door, "POST", f"{MODELS}/create", 403, json={"name": "other"}, **viewer)
     await ask(door, "POST", f"{VERSIONS}/create", json={"name": "risk-1", "source": "s3://b/m"}, **viewer)
+
+
+async def test_a_model_is_last_changed_when_its_name_its_versions_or_their_stages_are(door: Door) -> None:
+    await make(door)
+    times = [(await read(door))["last_updated_timestamp"]]
+    await log(door)
+    times.append((await read(door))["last_updated_timestamp"])
+    await move(door, 1, "Staging")
+    times.append((await read(door))["last_updated_timestamp"])
+    await move(door, 1, "None")
+    await ask(door, "DELETE", f"{VERSIONS}/delete", json={"name": "late", "version": "1"})
+    times.append((await read(door))["last_updated_timestamp"])
+    renamed = await ask(door, "POST", f"{MODELS}/rename", json={"name": "late", "new_name": "later"})
+    times.append(renamed["registered_model"]["last_updated_timestamp"])
+    assert times == sorted(set(times))

@@ -61,9 +61,10 @@ SAVE_VERSION = text("""
          :time, :actor, :time)
 """)
 SAVE_GATES = text("UPDATE versions SET gates = :gates WHERE model = :model AND version = :version")
-SAVE_STAGE = text(
-    "UPDATE versions SET stage = :to_stage, updated_at = :time WHERE model = :model AND version = :version"
-)
+SAVE_STAGE = text("""
+    WITH touched AS (UPDATE models SET updated_at = :time WHERE model = :model)
+    UPDATE versions SET stage = :to_stage, updated_at = :time WHERE model = :model AND version = :version
+""")
 SAVE_STAGE_CHANGE = text("""
     INSERT INTO stage_changes (event_id, model, version, number, from_stage, to_stage, reason, actor, cause, time)
     VALUES (:event_id, :model, :version, :number, :from_stage, :to_stage, :reason, :actor, :cause, :time)

@@ -77,6 +77,7 @@ async def _show_logged(connection: AsyncConnection, fact: ModelVersionLogged, st
 async def _show_gone(connection: AsyncConnection, stored: StoredFact) -> None:
     match stored.fact:
         case RegisteredModelRenamed() as fact:
+            await write(connection, store.RENAME_MODEL, model=fact.model, to=fact.to, time=stored.time)
             for statement in store.RENAME:
                 await write(connection, statement, model=fact.model, to=fact.to)
         case RegisteredModelDeleted() as fact:
@@ -86,7 +87,7 @@ async def _show_gone(connection: AsyncConnection, stored: StoredFact) -> None:
         case ModelVersionDeleted() as fact:
             for statement in store.DELETE_VERSION:
                 await write(connection, statement, model=fact.model, version=fact.version)
-            await write(connection, store.FORGET_FORMER, model=fact.model, version=fact.version)
+            await write(connection, store.FORGET_FORMER, model=fact.model, version=fact.version, time=stored.time)
 
 
 async def _show_words(connection: AsyncConnection, fact: ModelDescribed | ModelTagged, stored: StoredFact) -> None:

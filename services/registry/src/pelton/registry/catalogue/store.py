@@ -71,7 +71,9 @@ FOLLOW_PRODUCTION = text("""
     ON CONFLICT (model, alias) DO UPDATE
     SET version = EXCLUDED.version, set_by = EXCLUDED.set_by, set_at = EXCLUDED.set_at
 """)
-FORGET_FORMER = text("UPDATE models SET former = array_remove(former, :version) WHERE model = :model")
+FORGET_FORMER = text("""
+    UPDATE models SET former = array_remove(former, :version), updated_at = :time WHERE model = :model
+""")
 
 BURY = text("""
     INSERT INTO former_models (key, model, deleted_at) VALUES (:key, :model, :time)
@@ -91,7 +93,8 @@ OF_MODEL: Final = (
 )
 OF_VERSION: Final = ("versions", "stage_changes", "version_tags", "evidence", "approvals", "deprecations")
 # S608: the names of the tables are those above
-RENAME = tuple(text(f"UPDATE {table} SET model = :to WHERE model = :model") for table in ("models", *OF_MODEL))  # noqa: S608
+RENAME_MODEL = text("UPDATE models SET model = :to, updated_at = :time WHERE model = :model")
+RENAME = tuple(text(f"UPDATE {table} SET model = :to WHERE model = :model") for table in OF_MODEL)  # noqa: S608
 DELETE_MODEL = tuple(text(f"DELETE FROM {table} WHERE model = :model") for table in (*OF_MODEL, "models"))  # noqa: S608
 DELETE_VERSION = tuple(
     text(f"DELETE FROM {table} WHERE model = :model AND version = :version")  # noqa: S608
