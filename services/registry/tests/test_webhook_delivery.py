@@ -50,8 +50,7 @@ async def test_what_a_webhook_wants_arrives_signed_in_order_and_as_the_topic_has
             assert await settled(door, hook["webhook"], 3) == ["delivered"] * 3
     assert [got.json["data"] for got in receiver.got] == [fact.model_dump() for fact in wanted]
     async with door.units.engine.connect() as connection:
-        await connection.exec_driver_sql("UPDATE webhook_cursor SET position = 0")
-        told = {str(one.envelope.id): one for one in await told_after(connection, "registry", 100)}
+        told = {str(one.envelope.id): one for one in await told_after(connection, "registry", 0, 100)}
     for got in receiver.got:
         assert got.signatures(hook["secret"])
         assert got.headers["content-type"] == "application/cloudevents+json"

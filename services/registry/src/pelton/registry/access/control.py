@@ -81,22 +81,6 @@ class AccessControl:
             self._kept = found
         return found
 
-    async def enforce(
-        self,
-        actor: Actor,
-        action: Action,
-        resource: Resource,
-        *,
-        needed: Role | None = None,
-        connection: AsyncConnection | None = None,
-    ) -> None:
-        """Let the actor do this; `needed` is the role where it is not the action's usual one.
-
-        Raises:
-            ProblemError: 403, saying which role is missing, or the reason of the restriction.
-        """
-        check((await self.rules(connection)).decide(actor, action, resource, needed))
-
     async def on_model(
         self,
         actor: Actor,
@@ -107,6 +91,8 @@ class AccessControl:
         connection: AsyncConnection | None = None,
     ) -> None:
         """Let the actor do this to a model or to versions of it; what rules depend on is read where one does.
+
+        `needed` is the role where it is not the action's usual one. A caller who has a connection lends it.
 
         Raises:
             ProblemError: 403, saying which role is missing, or the reason of the restriction.

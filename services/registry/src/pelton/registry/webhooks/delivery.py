@@ -65,6 +65,7 @@ class Deliveries:
         try:
             while True:
                 more = await self._follow()
+                await self._clean()
                 async with self._units.engine.connect() as connection:
                     due = await store.due(connection, self._units.clock())
                 for webhook in {delivery.webhook for delivery in due} - set(self._busy):
@@ -87,21 +88,28 @@ class Deliveries:
     async def _follow(self) -> bool:
         """Leave a delivery for each webhook that wants one of the next facts; returns whether there may be more."""
         now = self._units.clock()
+        async with self._units.engine.connect() as connection:
+            cursor, newest = await store.places(connection)
+        if cursor == newest:
+            return False
         async with self._units.engine.begin() as connection:
             await self._leadership.confirm(connection)
+            # Read after `newest`: one that is not among them was registered later than the facts up to there.
             webhooks = await store.active(connection)
-            if not webhooks:
-                await connection.execute(store.MOVE_CURSOR_TO_END)
-                return False
-            page = await store.told_after(connection, self._units.service, PAGE)
-            for told in page:
-                await self._leave(connection, told, webhooks, now)
-            if page:
-                await connection.execute(store.MOVE_CURSOR, {"position": page[-1].envelope.position})
-            if self._cleaned is None or now - self._cleaned >= CLEAN_EVERY:
+            last = min(newest, cursor + PAGE) if webhooks else newest
+            if webhooks:
+                for told in await store.told_after(connection, self._units.service, cursor, last - cursor):
+                    await self._leave(connection, told, webhooks, now)
+            await connection.execute(store.MOVE_CURSOR, {"position": last})
+        return last < newest
+
+    async def _clean(self) -> None:
+        """Forget what was over long ago; once an hour."""
+        now = self._units.clock()
+        if self._cleaned is None or now - self._cleaned >= CLEAN_EVERY:
+            async with self._units.engine.begin() as connection:
                 await connection.execute(store.CLEAN, {"before": now - KEPT})
-                self._cleaned = now
-        return len(page) == PAGE
+            self._cleaned = now
 
     async def _leave(
         self, connection: AsyncConnection, told: Told, webhooks: Sequence[Registered], now: datetime

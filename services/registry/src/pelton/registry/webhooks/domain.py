@@ -49,7 +49,7 @@ class Wish:
 class Webhook:
     """A webhook as its facts tell it; None while there is none."""
 
-    name: str
+    id: str
     now: WebhookRegistered | None = None
 
     category: ClassVar[str] = "webhooks"
@@ -62,7 +62,7 @@ class Webhook:
     @property
     def key(self) -> str:
         """The webhook's id."""
-        return self.name
+        return self.id
 
     def evolve(self, fact: Fact) -> Self:
         """The webhook after one more of its facts."""
@@ -82,7 +82,7 @@ def register(webhook: Webhook, wanted: WebhookRegistered) -> Sequence[Fact]:
 
 def remove(webhook: Webhook) -> Sequence[Fact]:
     """Tell no more; of one that is not there, nothing."""
-    return [] if webhook.now is None else [WebhookRemoved(webhook=webhook.name)]
+    return [] if webhook.now is None else [WebhookRemoved(webhook=webhook.id)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,13 +49,12 @@ OF_FORMAT = text(f"""
 """)
 ACTIVE = text(f"{COLUMNS} WHERE active ORDER BY created_at, webhook")
 
-CURSOR = text("SELECT position FROM webhook_cursor")
+PLACES = text("""
+    SELECT coalesce((SELECT position FROM webhook_cursor), 0) AS cursor,
+           coalesce((SELECT max(position) FROM events), 0) AS newest
+""")
 MOVE_CURSOR = text("""
     INSERT INTO webhook_cursor (position) VALUES (:position)
-    ON CONFLICT (single) DO UPDATE SET position = EXCLUDED.position
-""")
-MOVE_CURSOR_TO_END = text("""
-    INSERT INTO webhook_cursor (position) SELECT coalesce(max(position), 0) FROM events
     ON CONFLICT (single) DO UPDATE SET position = EXCLUDED.position
 """)
 ENQUEUE = text("""
@@ -188,9 +187,14 @@ async def redeliver(connection: AsyncConnection, webhook: UUID, event_id: UUID, 
     return found.rowcount > 0
 
 
-async def told_after(connection: AsyncConnection, owner: str, limit: int) -> Sequence[Told]:
-    """The facts after the cursor, by their positions, which have no gaps."""
-    cursor = (await connection.execute(CURSOR)).scalar() or 0
+async def places(connection: AsyncConnection) -> tuple[int, int]:
+    """The positions of the last fact that was followed, and of the newest that there is."""
+    found = (await connection.execute(PLACES)).one()
+    return found.cursor, found.newest
+
+
+async def told_after(connection: AsyncConnection, owner: str, cursor: int, limit: int) -> Sequence[Told]:
+    """The facts after a position; positions have no gaps."""
     return [_told(owner, row) for row in await events.page(connection, cursor, limit)]
 
 
