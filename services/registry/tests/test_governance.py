@@ -184,7 +184,7 @@ async def test_only_an_administrator_sets_policies_and_none_for_a_stage_that_nob
     assert (await door.ask("PUT", f"{path}/archived", json=body)).status_code == 422
     await policy(door, "production", gates={"floors": {"auc": 0.9}})
     assert (await door.get(f"{path}/production"))["policy"]["gates"]["floors"] == {"auc": 0.9}
-    assert (await door.ask("DELETE", f"{path}/production", json={"reason": "over"})).status_code == 204
+    assert (await door.ask("DELETE", f"{path}/production", params={"reason": "over"})).status_code == 204
     assert await door.get(path) == []
 
 
@@ -221,11 +221,11 @@ async def test_variants_are_configured_ended_and_refused(door: Door) -> None:
     await door.ask("PUT", path, json=body(0.9, 0.1))
     assert len(await door.facts()) == facts
     await move(door, "archived", version=1)
-    refused = await door.ask("DELETE", f"/models/{MODEL}/versions/1", json={"reason": "old"})
+    refused = await door.ask("DELETE", f"/models/{MODEL}/versions/1", params={"reason": "old"})
     assert "the variant 'a' is it" in refused.json()["detail"]
-    assert (await door.ask("DELETE", path, json={"reason": "done"})).status_code == 204
+    assert (await door.ask("DELETE", path, params={"reason": "done"})).status_code == 204
     assert (await door.ask("GET", path)).status_code == 404
-    assert (await door.ask("DELETE", f"/models/{MODEL}/versions/1", json={"reason": "old"})).status_code == 204
+    assert (await door.ask("DELETE", f"/models/{MODEL}/versions/1", params={"reason": "old"})).status_code == 204
 
 
 async def test_a_deprecation_says_by_when_why_and_what_follows_and_who_still_uses_it(door: Door) -> None:
@@ -250,8 +250,8 @@ async def test_a_deprecation_says_by_when_why_and_what_follows_and_who_still_use
         (2, "batch", None, 2),
     ]
     assert [one["version"] for one in await door.get(f"/models/{MODEL}/usage", version=2)] == [2]
-    assert (await door.ask("DELETE", path, json={"reason": "stays"})).status_code == 204
-    assert (await door.ask("DELETE", path, json={"reason": "stays"})).status_code == 404
+    assert (await door.ask("DELETE", path, params={"reason": "stays"})).status_code == 204
+    assert (await door.ask("DELETE", path, params={"reason": "stays"})).status_code == 404
     assert (await door.get(f"/models/{MODEL}/versions/1"))["deprecation"] is None
 
 
@@ -267,7 +267,7 @@ async def test_the_history_says_who_did_what_and_why_and_outlives_the_model(door
     ]
     rest = await door.get(f"{path}/versions/1/history", page=page["next_page"])
     assert [one["what"] for one in rest["history"]] == ["development → staging", f"logged from {LOCATION}"]
-    assert (await door.ask("DELETE", path, json={"reason": "nobody needs it"})).status_code == 204
+    assert (await door.ask("DELETE", path, params={"reason": "nobody needs it"})).status_code == 204
     whole = (await door.get(f"{path}/history"))["history"]
     assert (whole[0]["what"], whole[0]["reason"], whole[-1]["what"]) == ("deleted", "nobody needs it", "created")
     assert (await door.ask("GET", "/models/never/history")).status_code == 404

@@ -60,7 +60,8 @@ async def life_of_logged_models(door: Door) -> None:
     """What programs and people do to models that they train themselves: each kind of fact, and names that move on."""
 
     async def ask(method: str, path: str, body: dict[str, object], who: str = "ann") -> None:
-        answer = await door.ask(method, path, who, json=body)
+        said = {"params": body} if method == "DELETE" else {"json": body}
+        answer = await door.ask(method, path, who, **said)
         assert answer.status_code in {200, 204}, answer.text
 
     artifact_of = {"artifact": artifact(1), "reason": "looked"}

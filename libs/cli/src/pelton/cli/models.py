@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from aiokafka import AIOKafkaConsumer
@@ -42,7 +43,7 @@ def list_models(as_json: Json = False) -> None:
 @model.command("show")
 def show_model(name: str, as_json: Json = False) -> None:
     """A model's versions and their stages."""
-    _show(lambda client: rows_of(client.get("registry", f"/v1/models/{name}/versions")), as_json)
+    _show(lambda client: rows_of(client.get("registry", f"/v1/models/{quote(name, safe='')}/versions")), as_json)
 
 
 @model.command()
@@ -65,7 +66,7 @@ def deny(name: str, version: int, reason: Reason) -> None:
 def rollback(name: str, reason: Reason) -> None:
     """Make the former champion the champion again."""
     with Client() as client:
-        client.post("registry", f"/v1/models/{name}/rollback", {"reason": reason})
+        client.post("registry", f"/v1/models/{quote(name, safe='')}/rollback", {"reason": reason})
     console.print(f"{name} is rolled back; see `pelton model show {name}`.")
 
 
@@ -175,8 +176,8 @@ def replay(service: str, letter: str) -> None:
 
 def _decide(client: Client, name: str, version: int, word: str, reason: str) -> None:
     """Say a person's word about a version, bound to the artifact that it has now."""
-    path = f"/v1/models/{name}/versions/{version}"
-    artifact = client.get("registry", path)["details"]["artifact"]["digest"]
+    path = f"/v1/models/{quote(name, safe='')}/versions/{version}"
+    artifact = client.get("registry", path)["artifact"]
     client.post("registry", f"{path}/{word}", {"artifact": artifact, "reason": reason})
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from pelton.eventkit.asgi import require
@@ -13,6 +13,9 @@ Person = Annotated[Actor, Depends(require(Role.VIEWER))]
 Contributor = Annotated[Actor, Depends(require(Role.CONTRIBUTOR))]
 # PostgreSQL has no text with a zero character in it
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]+$")]
+
+# What deletes takes its reason in the query: not every program between sends a DELETE's body on.
+Because = Annotated[Reason, Query(alias="reason")]
 
 
 class Command(BaseModel):

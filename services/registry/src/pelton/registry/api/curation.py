@@ -10,7 +10,7 @@ from pelton.registry import commands
 from pelton.registry.access.control import AccessControl, OnModel
 from pelton.registry.access.domain import Action
 from pelton.registry.api.answers import ModelAnswer
-from pelton.registry.api.bodies import Command, Person, Why
+from pelton.registry.api.bodies import Because, Command, Person
 from pelton.registry.api.catalogue import ModelName, Number, model_answer
 from pelton.registry.api.refusals import problems
 from pelton.registry.domain.catalogue import LONGEST_ALIAS
@@ -49,19 +49,19 @@ def router(units: Units, access: AccessControl) -> APIRouter:
             return await model_answer(unit.connection, model)
 
     @routes.delete("/models/{model}/versions/{version}", status_code=204)
-    async def delete_version(model: ModelName, version: Number, body: Why, actor: Person) -> None:
+    async def delete_version(model: ModelName, version: Number, reason: Because, actor: Person) -> None:
         """Take a version out of the catalogue that nothing depends on; its number is not given again."""
         async with units.begin(actor=actor.name) as unit:
             await access.on_model(actor, Action.DELETE, OnModel(model, version), connection=unit.connection)
             with problems():
-                await commands.delete_version(unit, model, version, body.reason)
+                await commands.delete_version(unit, model, version, reason)
 
     @routes.delete("/models/{model}", status_code=204)
-    async def delete_model(model: ModelName, body: Why, actor: Person) -> None:
+    async def delete_model(model: ModelName, reason: Because, actor: Person) -> None:
         """Take a model out of the catalogue with its versions, on none of which anything depends."""
         async with units.begin(actor=actor.name) as unit:
             await access.on_model(actor, Action.DELETE, OnModel(model), connection=unit.connection)
             with problems():
-                await commands.delete_model(unit, model, body.reason)
+                await commands.delete_model(unit, model, reason)
 
     return routes

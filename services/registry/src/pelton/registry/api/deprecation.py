@@ -10,7 +10,7 @@ from pelton.eventkit.unit import Units
 from pelton.registry.access.control import AccessControl, OnModel
 from pelton.registry.access.domain import Action
 from pelton.registry.api.answers import ModelAnswer, VersionAnswer
-from pelton.registry.api.bodies import Command, Person, Reason, Why
+from pelton.registry.api.bodies import Because, Command, Person, Reason
 from pelton.registry.api.catalogue import ModelName, Number, model_answer, version_answer
 from pelton.registry.api.refusals import problems
 from pelton.registry.governance import commands
@@ -36,9 +36,9 @@ def router(units: Units, access: AccessControl) -> APIRouter:
             return await model_answer(connection, model)
 
     @routes.delete("/models/{model}/deprecation", status_code=204)
-    async def keep_model(model: ModelName, body: Why, actor: Person) -> None:
+    async def keep_model(model: ModelName, reason: Because, actor: Person) -> None:
         """Say that a model stays after all."""
-        await keep(model, None, body, actor)
+        await keep(model, None, reason, actor)
 
     @routes.put("/models/{model}/versions/{version}/deprecation")
     async def deprecate_version(
@@ -50,9 +50,9 @@ def router(units: Units, access: AccessControl) -> APIRouter:
             return await version_answer(connection, model, version)
 
     @routes.delete("/models/{model}/versions/{version}/deprecation", status_code=204)
-    async def keep_version(model: ModelName, version: Number, body: Why, actor: Person) -> None:
+    async def keep_version(model: ModelName, version: Number, reason: Because, actor: Person) -> None:
         """Say that a version stays after all."""
-        await keep(model, version, body, actor)
+        await keep(model, version, reason, actor)
 
     async def deprecate(model: str, version: int | None, body: DeprecationBody, actor: Actor) -> None:
         async with units.begin(actor=actor.name) as unit:
@@ -61,11 +61,11 @@ def router(units: Units, access: AccessControl) -> APIRouter:
             with problems():
                 await commands.deprecate(unit, model, version, body.sunset, body.reason, body.successor)
 
-    async def keep(model: str, version: int | None, body: Why, actor: Actor) -> None:
+    async def keep(model: str, version: int | None, reason: str, actor: Actor) -> None:
         async with units.begin(actor=actor.name) as unit:
             change = OnModel(model, version)
             await access.on_model(actor, Action.WRITE, change, needed=Role.APPROVER, connection=unit.connection)
             with problems():
-                await commands.withdraw_deprecation(unit, model, version, body.reason)
+                await commands.withdraw_deprecation(unit, model, version, reason)
 
     return routes

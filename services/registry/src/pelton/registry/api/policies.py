@@ -15,7 +15,7 @@ from pelton.registry import store
 from pelton.registry.access.control import AccessControl, OnModel
 from pelton.registry.access.domain import Action
 from pelton.registry.api.answers import VersionAnswer
-from pelton.registry.api.bodies import Command, Person, Reason, Why
+from pelton.registry.api.bodies import Because, Command, Person, Reason
 from pelton.registry.api.catalogue import ModelName, Number, model_answer, version_answer
 from pelton.registry.api.refusals import problems
 from pelton.registry.governance import commands
@@ -70,13 +70,13 @@ def router(units: Units, access: AccessControl) -> APIRouter:
         return await show_policy(model, stage, actor)
 
     @routes.delete("/models/{model}/policies/{stage}", status_code=204)
-    async def remove_policy(model: ModelName, stage: Stage, body: Why, actor: Person) -> None:
+    async def remove_policy(model: ModelName, stage: Stage, reason: Because, actor: Person) -> None:
         """Let the definition decide again, or nobody; requests that wait for the stage become void."""
         async with units.begin(actor=actor.name) as unit:
             change = OnModel(model)
             await access.on_model(actor, Action.SET_STAGE, change, needed=Role.ADMIN, connection=unit.connection)
             with problems():
-                await commands.set_policy(unit, model, stage, None, body.reason)
+                await commands.set_policy(unit, model, stage, None, reason)
 
     @routes.post("/models/{model}/versions/{version}/evidence")
     async def record_evidence(model: ModelName, version: Number, body: Evidence, actor: Person) -> VersionAnswer:

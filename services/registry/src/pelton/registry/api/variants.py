@@ -14,7 +14,7 @@ from pelton.eventkit.unit import Units
 from pelton.registry import store
 from pelton.registry.access.control import AccessControl, OnModel
 from pelton.registry.access.domain import Action
-from pelton.registry.api.bodies import Command, Person, Reason, Why
+from pelton.registry.api.bodies import Because, Command, Person, Reason
 from pelton.registry.api.catalogue import ModelName, model_answer
 from pelton.registry.api.refusals import problems
 from pelton.registry.governance import commands
@@ -71,12 +71,12 @@ def router(units: Units, access: AccessControl) -> APIRouter:
         return await show_variants(model, actor)
 
     @routes.delete("/models/{model}/variants", status_code=204)
-    async def end_variants(model: ModelName, body: Why, actor: Person) -> None:
+    async def end_variants(model: ModelName, reason: Because, actor: Person) -> None:
         """Let the champion answer alone again."""
         async with units.begin(actor=actor.name) as unit:
             change = OnModel(model)
             await access.on_model(actor, Action.SET_STAGE, change, needed=Role.APPROVER, connection=unit.connection)
             with problems():
-                await commands.end_variants(unit, model, body.reason)
+                await commands.end_variants(unit, model, reason)
 
     return routes
