@@ -98,7 +98,7 @@ class AccessControl:
             ProblemError: 403, saying which role is missing, or the reason of the restriction.
         """
         rules = await self.rules(connection)
-        if not rules.restricts("model", action):
+        if actor.may(Role.ADMIN) or not rules.restricts("model", action):
             resource = Resource("model", change.name)
         elif connection is None:
             async with self._engine.connect() as own:
