@@ -20,8 +20,13 @@ JSON: Final = """
             'artifact_uri', m.artifact_uri, 'model_type', m.model_type, 'source_run_id', m.source_run_id,
             'status', 'LOGGED_MODEL_' || CASE m.status WHEN 'FAILED' THEN 'UPLOAD_FAILED' ELSE m.status END,
             'creation_timestamp_ms', m.creation_timestamp, 'last_updated_timestamp_ms', m.last_updated_timestamp,
-            'tags', coalesce((SELECT json_agg(t) FROM (
-                SELECT key, value FROM logged_model_tags WHERE model_id = m.model_id ORDER BY key) AS t), '[]'),
+            'tags', coalesce((SELECT json_agg(t ORDER BY key) FROM (
+                SELECT key, value FROM logged_model_tags
+                WHERE model_id = m.model_id AND key <> 'mlflow.modelVersions'
+                UNION ALL
+                SELECT 'mlflow.modelVersions', jsonb_agg(
+                    jsonb_build_object('name', model, 'version', version) ORDER BY created_at, model, version)::text
+                FROM versions WHERE logged_model_id = m.model_id HAVING count(*) > 0) AS t), '[]'),
             'registrations', coalesce((SELECT json_agg(v) FROM (
                 SELECT model AS name, version::text FROM versions WHERE logged_model_id = m.model_id
                 ORDER BY model, version) AS v), '[]'))),
@@ -35,7 +40,10 @@ JSON: Final = """
                 FROM model_metrics JOIN tracked_runs USING (run) WHERE model_id = m.model_id
                 ORDER BY key, run_id, dataset_name, dataset_digest, step DESC, timestamp DESC) AS s), '[]')))
 """
-"""A logged model `m` as clients read it, with the latest point of each metric that a run measured on a dataset."""
+"""A logged model `m` as clients read it, with the latest point of each metric that a run measured on a dataset.
+
+Which versions were made of it is a tag too: clients before 3.17 know no other place for it.
+"""
 
 CREATE: Final = """
     WITH e AS (SELECT experiment_id, artifact_location, lifecycle_stage FROM experiments WHERE experiment_id = $1),

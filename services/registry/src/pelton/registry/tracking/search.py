@@ -58,8 +58,10 @@ class Search:
 
 async def find_runs(pool: asyncpg.Pool, experiment_ids: Sequence[int], search: Search) -> tuple[str, bool]:
     """The runs of some experiments as JSON, and whether there are more after them."""
-    bind = Binds(experiment_ids)
-    clauses = ["r.experiment_id = ANY($1)", *conditions(search.filters, RUNS, bind)]
+    bind = Binds()
+    # an index has the runs of one experiment in their order, and those of several are sorted
+    of = bind(experiment_ids[0]) if len(experiment_ids) == 1 else f"ANY({bind(experiment_ids)})"
+    clauses = [f"r.experiment_id = {of}", *conditions(search.filters, RUNS, bind)]
     joins, columns = order(search.terms, RUNS, bind)
     if OrderTerm(Kind.ATTRIBUTE, "start_time") not in search.terms:
         columns.append("r.start_time DESC")
