@@ -160,6 +160,19 @@ async def test_files_of_a_model_are_listed_from_its_root(door: Door) -> None:
     await ask(door, "GET", path, 400, params={"artifact_directory_path": "../../.."})
 
 
+async def test_a_file_of_a_model_is_downloaded_and_nothing_outside_it(door: Door) -> None:
+    model_id = await begin(door)
+    place = f"2.0/mlflow-artifacts/artifacts/0/models/{model_id}/artifacts"
+    await ask(door, "PUT", f"{place}/MLmodel", content=b"22")
+    path = f"{MODELS}/{model_id}/artifacts/files"
+    answer = await door.mlflow("GET", path, params={"artifact_file_path": "MLmodel"})
+    assert (answer.status_code, answer.content) == (200, b"22")
+    await ask(door, "GET", path, 400, params={"artifact_file_path": "../artifacts/MLmodel"})
+    await ask(door, "GET", path, 400)
+    await ask(door, "GET", path, 404, params={"artifact_file_path": "other"})
+    await ask(door, "GET", f"{MODELS}/m-0/artifacts/files", 404, params={"artifact_file_path": "MLmodel"})
+
+
 @pytest.mark.parametrize(
     ("filter_string", "names"),
     [

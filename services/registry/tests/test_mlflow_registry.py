@@ -384,6 +384,8 @@ async def test_a_version_of_a_logged_model_names_it_and_its_run(door: Door) -> N
         assert await ask(door, "GET", f"{VERSIONS}/get-download-uri", params=params) == {"artifact_uri": uri}
     info = (await ask(door, "GET", f"2.0/mlflow/logged-models/{model_id}"))["model"]["info"]
     assert info["registrations"] == [{"name": "late", "version": "1"}, {"name": "late", "version": "2"}]
+    versions = '[{"name": "late", "version": 1}, {"name": "late", "version": 2}]'
+    assert info["tags"] == [{"key": "mlflow.modelVersions", "value": versions}]
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
 """Routes of logged models."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
+from starlette.types import Receive, Send
 
 from pelton.eventkit.identity import Role
-from pelton.registry.mlflow import limits, pages
-from pelton.registry.mlflow.artifacts import listing_of
-from pelton.registry.mlflow.reading import Required, invalid_value
-from pelton.registry.mlflow.wire import Call, Endpoint, invalid
+from pelton.registry.files.paths import of_location
+from pelton.registry.mlflow import artifacts, limits, pages
+from pelton.registry.mlflow.reading import Required, invalid_value, missing_value, parse_query
+from pelton.registry.mlflow.wire import Call, Endpoint, invalid, missing
 from pelton.registry.search.grammar import LOGGED_MODELS
 from pelton.registry.search.parser import parse as parse_filter
 from pelton.registry.search.parser import parse_field
@@ -181,7 +183,20 @@ async def search(call: Call, request: SearchModels) -> object:
 async def list_folder(call: Call, request: Listing) -> object:
     """What lies in a folder of a model."""
     uri = await logged_models.artifact_uri(call.backend.pool, _model_id(call))
-    return await listing_of(call, uri, request.artifact_directory_path)
+    return await artifacts.listing_of(call, uri, request.artifact_directory_path)
+
+
+async def download(call: Call, receive: Receive, send: Send) -> None:
+    """Send a file of a model."""
+    path = parse_query(call.scope["query_string"]).get("artifact_file_path")
+    if not isinstance(path, str) or not path:
+        raise missing_value("artifact_file_path")
+    uri = await logged_models.artifact_uri(call.backend.pool, _model_id(call))
+    with artifacts.refusals():
+        root = of_location(uri)
+    if root is None:
+        raise missing(f"The files of the logged model {_model_id(call)} are not kept here but at {uri}")
+    await artifacts.download(replace(call, parameters={"path": f"{root}/{path}"}), receive, send)
 
 
 def _check_name(name: str) -> None:
@@ -235,4 +250,5 @@ ENDPOINTS: Final = (
     Endpoint("PATCH", PATH + "/{model_id}/tags", Role.CONTRIBUTOR, SetTags, set_tags),
     Endpoint("DELETE", PATH + "/{model_id}/tags/{key:path}", Role.CONTRIBUTOR, None, delete_tag),
     Endpoint("GET", PATH + "/{model_id}/artifacts/directories", Role.VIEWER, Listing, list_folder),
+    Endpoint("GET", PATH + "/{model_id}/artifacts/files", Role.VIEWER, stream=download),
 )

@@ -42,7 +42,7 @@ JSON: Final = """
 """
 """A logged model `m` as clients read it, with the latest point of each metric that a run measured on a dataset.
 
-Which versions were made of it is a tag too: clients before 3.17 know no other place for it.
+Which versions were made of it is shown as a tag too, as MLflow's own server does.
 """
 
 CREATE: Final = """
