@@ -41,10 +41,10 @@ def signer(units: Units, objects: Objects, tmp_path: Path) -> Signer:
 
 
 @pytest.fixture
-async def client(units: Units, signer: Signer) -> AsyncIterator[httpx.AsyncClient]:
+async def client(door: Door, signer: Signer) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     install_problem_handlers(app)
-    app.include_router(api.router(units, signer.key.public))
+    app.include_router(api.router(door.units, signer.key.public, door.backend.access))
     token = mint(KEY, "ann", Role.VIEWER, datetime.now(UTC), timedelta(hours=1))
     transport = httpx.ASGITransport(Authentication(app, TokenVerifier(KEY)))
     headers = {"authorization": f"Bearer {token}"}

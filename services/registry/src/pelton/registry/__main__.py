@@ -13,6 +13,8 @@ from pelton.provenance import SigningKey
 from pelton.registry import api
 from pelton.registry.access.control import AccessControl
 from pelton.registry.governance.expiry import Expiry
+from pelton.registry.files import api as upkeep
+from pelton.registry.files.collection import Collector
 from pelton.registry.handlers import HANDLERS
 from pelton.registry.cards import publishing as cards
 from pelton.registry.lineage import handlers as lineage
@@ -54,10 +56,12 @@ def main() -> None:
     service.reads(READER, UsageProcessor(service.units)).read([USAGE])
     signer = Signer(service.units, objects, SigningKey.load_or_create(settings.signing_key_file))
     service.runs(partial(service.leads("signing").lead, partial(signer.run, service.dsn)))
-    signatures = signing.router(service.units, signer.key.public)
+    collector = Collector(service.units, objects, settings.file_grace, settings.file_retention)
+    service.runs(partial(service.leads("collection").lead, collector.run))
+    service.routes(signing.router(service.units, signer.key.public, access), upkeep.router(collector))
     deadlines = service.leads("approvals")
     service.runs(partial(deadlines.lead, Expiry(service.units, deadlines).run))
-    service.routes(api.router(service.units, objects, access, sender), server.router, signatures)
+    service.routes(api.router(service.units, objects, access, sender), server.router)
 
     backends: list[Backend] = []
 

@@ -12,6 +12,8 @@ from pelton.eventkit.identity import Actor, Role
 from pelton.eventkit.problems import ProblemError
 from pelton.eventkit.unit import Units
 from pelton.provenance import PublicKey
+from pelton.registry.access.control import AccessControl
+from pelton.registry.access.reading import may_read
 from pelton.registry.signing import store
 
 Viewer = Annotated[Actor, Depends(require(Role.VIEWER))]
@@ -30,9 +32,9 @@ class SignatureAnswer(BaseModel):
     signed_at: datetime
 
 
-def router(units: Units, key: PublicKey) -> APIRouter:
+def router(units: Units, key: PublicKey, access: AccessControl) -> APIRouter:
     """The routes of the signatures."""
-    routes = APIRouter(prefix="/v1", tags=["signatures"])
+    routes = APIRouter(prefix="/v1", tags=["signatures"], dependencies=[Depends(may_read(access))])
 
     @routes.get("/signing-key", response_class=Response)
     async def signing_key(actor: Viewer) -> Response:  # noqa: ARG001

@@ -77,6 +77,13 @@ STATEMENTS: tuple[str, ...] = (
     FROM (SELECT id, stream, meta, convert_from(data, 'UTF8')::jsonb AS fact FROM events
           WHERE type = 'pelton.registry.model_version_created.v1') AS made
     """,
+    # Where runs and logged models kept their files that were seen to be deleted.
+    """
+    CREATE TABLE deleted_places (
+        path    text        COLLATE "C" PRIMARY KEY,
+        seen_at timestamptz NOT NULL
+    )
+    """,
     """
     CREATE TABLE uploads (
         upload_id  text        PRIMARY KEY,
@@ -99,6 +106,7 @@ STATEMENTS: tuple[str, ...] = (
 TABLES: tuple[str, ...] = (
     "upload_parts",
     "uploads",
+    "deleted_places",
     "signatures",
     "allowed_artifacts",
     "manifest_contents",
