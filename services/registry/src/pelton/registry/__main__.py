@@ -12,11 +12,12 @@ from pelton.objects import Objects
 from pelton.provenance import SigningKey
 from pelton.registry import api
 from pelton.registry.access.control import AccessControl
-from pelton.registry.governance.expiry import Expiry
+from pelton.registry.allowances import api as allowances
+from pelton.registry.cards import publishing as cards
 from pelton.registry.files import api as upkeep
 from pelton.registry.files.collection import Collector
+from pelton.registry.governance.expiry import Expiry
 from pelton.registry.handlers import HANDLERS
-from pelton.registry.cards import publishing as cards
 from pelton.registry.lineage import handlers as lineage
 from pelton.registry.mlflow import server
 from pelton.registry.mlflow.artifacts import BODIES
@@ -59,6 +60,7 @@ def main() -> None:
     collector = Collector(service.units, objects, settings.file_grace, settings.file_retention)
     service.runs(partial(service.leads("collection").lead, collector.run))
     service.routes(signing.router(service.units, signer.key.public, access), upkeep.router(collector))
+    service.routes(allowances.router(service.units))
     deadlines = service.leads("approvals")
     service.runs(partial(deadlines.lead, Expiry(service.units, deadlines).run))
     service.routes(api.router(service.units, objects, access, sender), server.router)

@@ -23,6 +23,7 @@ from pelton.eventkit.unit import Aggregate, UnitOfWork
 from pelton.registry import store
 from pelton.registry.access import projections as access
 from pelton.registry.access.store import FORGET as FORGET_ACCESS
+from pelton.registry.allowances import store as allowances
 from pelton.registry.cards import projector as cards
 from pelton.registry.cards.store import FORGET as FORGET_CARDS
 from pelton.registry.catalogue import projections as catalogue
@@ -55,7 +56,14 @@ async def rebuild(connection: AsyncConnection) -> int:
     Nobody appends meanwhile, and readers see the old tables until the transaction commits.
     """
     await connection.execute(store.BLOCK_WRITERS)
-    for statement in (*store.FORGET, *FORGET_CATALOGUE, *FORGET_ACCESS, *FORGET_CARDS, *FORGET_SIGNATURES):
+    for statement in (
+        *store.FORGET,
+        *FORGET_CATALOGUE,
+        *FORGET_ACCESS,
+        *FORGET_CARDS,
+        *FORGET_SIGNATURES,
+        *allowances.FORGET,
+    ):
         await connection.execute(statement)
     await lineage.forget(connection)
     count = seq = 0
@@ -159,4 +167,5 @@ PROJECTORS: Final[tuple[Callable[[AsyncConnection, StoredFact], Awaitable[None]]
     lineage.project,
     cards.project,
     signing.project,
+    allowances.project,
 )
