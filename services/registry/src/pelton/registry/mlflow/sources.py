@@ -37,13 +37,15 @@ async def trace(pool: asyncpg.Pool, source: str, run_id: str | None, model_id: s
     if urlsplit(source).scheme == "models":
         found = await _of_model(pool, source)
     elif urlsplit(source).scheme == "runs":
-        found = _Found(source, await _in_run(pool, source))
+        found = await _in_run(pool, source)
     else:
         found = _Found(source, source)
     model_id = model_id or found.model_id
     logged = await origins.logged_model(pool, model_id) if model_id else None
     run_id = run_id or found.run_id or (logged.source_run_id if logged else None)
-    run = await origins.run(pool, run_id) if run_id else None
+    run = found.run
+    if run_id and (run is None or run.logged.run_id != run_id):
+        run = await origins.run(pool, run_id)
     if is_local(source):
         _check_local(source, *(one.artifact_uri for one in (run, logged) if one is not None))
     else:
@@ -100,6 +102,7 @@ class _Found:
     location: str
     run_id: str | None = None
     model_id: str | None = None
+    run: origins.Run | None = None
 
 
 async def _of_model(pool: asyncpg.Pool, uri: str) -> _Found:
@@ -131,14 +134,14 @@ async def _numbered(pool: asyncpg.Pool, name: str, word: str) -> int | None:
     return await listing.newest(pool, name, None if word.lower() == "latest" else stage_of(word))
 
 
-async def _in_run(pool: asyncpg.Pool, source: str) -> str:
-    """Where a `runs:` source lies; of a run that is not known here, clients find it by the source itself."""
+async def _in_run(pool: asyncpg.Pool, source: str) -> _Found:
+    """A `runs:` source, in a run that need not be known here: clients find that one by the source itself."""
     parts = urlsplit(source)
     run_id, _, path = parts.path.lstrip("/").partition("/")
     if parts.netloc or not run_id or not path:
         raise _invalid_source(source, "use runs:/<run id>/<path>")
     run = await origins.run(pool, run_id)
-    return source if run is None else f"{run.artifact_uri}/{path}"
+    return _Found(source, source if run is None else f"{run.artifact_uri}/{path}", run_id, run=run)
 
 
 def _plain(location: str) -> str:
