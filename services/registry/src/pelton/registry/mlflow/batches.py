@@ -111,7 +111,7 @@ def _point(metric: Metric | LogMetric) -> Point:
 
 
 def _check_keys(keys: Iterable[str], of: str, field: str) -> None:
-    for place, key in enumerate(keys):
+    for key, place in {key: place for place, key in enumerate(keys)}.items():
         limits.check_key(key, f"{of}[{place}].{field}")
 
 
