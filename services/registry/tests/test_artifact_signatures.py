@@ -125,10 +125,21 @@ async def test_a_logged_version_is_signed_file_by_file(
     assert took is not None
     assert took > 0
     digest, signature, statement = await signed(client, objects, "theirs", 1)
+    listing = await door.ask("GET", f"/artifacts/{digest}", role=Role.VIEWER)
+    content = await door.ask("GET", f"/artifacts/{sha256(b'flavors')}", role=Role.VIEWER)
+    assert ([one["path"] for one in listing.json()["files"]], content.content) == (["MLmodel"], b"flavors")
     verify_files(signature, {"MLmodel": sha256(b"flavors")}, (signer.key.public,))
     predicate = verify_provenance(statement, digest, (signer.key.public,))
     assert predicate["buildDefinition"]["buildType"] == "urn:pelton:build:logged:v1"
     assert predicate["runDetails"]["byproducts"] == [{"name": "recorded by", "annotations": {"actor": "ann"}}]
+
+
+async def test_a_file_that_no_version_is_made_of_has_no_address_by_its_digest(door: Door) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"of a run"
+
+    await tree_of(door.backend).write("1/abc/artifacts/log", pieces(), "ann")
+    assert (await door.ask("GET", f"/artifacts/{sha256(b'of a run')}")).status_code == 404
 
 
 async def test_trained_versions_do_not_wait_for_logged_ones(door: Door, signer: Signer) -> None:
@@ -177,14 +188,17 @@ async def test_signatures_are_made_anew_from_the_facts(door: Door, signer: Signe
     assert (await table(), len(before)) == (before, 3)
 
 
-async def test_the_signer_is_woken_by_facts(door: Door, signer: Signer, postgres: PostgresInstance) -> None:
+async def test_the_signer_is_woken_by_facts(
+    door: Door, signer: Signer, postgres: PostgresInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pelton.registry.signing.signer.LOOK_EVERY_SECONDS", 300)
     running = asyncio.create_task(signer.run(postgres.database().replace("+asyncpg", "")))
     await train(door, 1)
 
     async def done() -> bool:
         return any(one["type"] == "model_version_signed" for one in await door.facts())
 
-    await eventually(done, timeout=4)
+    await eventually(done, timeout=30)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from pelton.cli import access, audit, cards, declare, demo, governance, lifecycle, lineage, models
+from pelton.cli import access, audit, cards, declare, demo, governance, lifecycle, lineage, models, provenance
 from pelton.cli.home import HomeError
 from pelton.local.errors import LocalError
 from pelton.sdk.errors import PeltonError
@@ -21,7 +21,7 @@ app = typer.Typer(
 for commands in (lifecycle.app, declare.app, models.app, access.app, lineage.app):
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
-for commands in (cards.app, governance.app):
+for commands in (cards.app, governance.app, provenance.app):
     models.model.registered_commands.extend(commands.registered_commands)
     models.model.registered_groups.extend(commands.registered_groups)
 app.add_typer(audit.app, name="audit")

@@ -33,6 +33,8 @@ SAVE_CONTENTS = text("""
     ON CONFLICT DO NOTHING
 """)
 
+MANIFESTS_WITH = text("SELECT DISTINCT manifest FROM manifest_contents WHERE digest = :digest OR manifest = :digest")
+
 
 class Entry(msgspec.Struct, frozen=True):
     """One file of a manifest; its path is from where the manifest begins."""
@@ -100,3 +102,8 @@ async def read_manifest(objects: Objects, digest: Digest) -> Manifest:
         ValueError: the digest is another object's.
     """
     return Manifest.from_bytes(await objects.within(AREA).get(digest))
+
+
+async def manifests_with(connection: AsyncConnection, digest: Digest) -> list[Digest]:
+    """The manifests that list a content, or that are it."""
+    return list((await connection.execute(MANIFESTS_WITH, {"digest": digest})).scalars().all())

@@ -14,6 +14,7 @@ from pelton.eventkit.unit import Units
 from pelton.provenance import PublicKey
 from pelton.registry.access.control import AccessControl
 from pelton.registry.access.reading import may_read
+from pelton.registry.files import FORMAT
 from pelton.registry.signing import store
 
 Viewer = Annotated[Actor, Depends(require(Role.VIEWER))]
@@ -21,11 +22,16 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 class SignatureAnswer(BaseModel):
-    """A version's signature and statement, by their digests: fetch them from `/v1/artifacts`."""
+    """A version's signature and statement, by their digests: fetch them from `/v1/artifacts`.
+
+    What is signed are the files that the artifact lists where its `format` is `file-manifest`, or else the artifact
+    itself as the only file `model.<format>`.
+    """
 
     model: str
     version: int
     artifact: Digest
+    format: str
     signature: Digest
     provenance: Digest
     key_id: str
@@ -59,6 +65,8 @@ def router(units: Units, key: PublicKey, access: AccessControl) -> APIRouter:
         if row["signature"] is None:
             detail = f"{model} v{version} is signed a moment after it was made; ask again, or see the registry's log"
             raise ProblemError(404, "not-signed-yet", "The version is not signed yet", detail)
-        return SignatureAnswer(model=model, version=version, **row)
+        return SignatureAnswer.model_validate(
+            {**row, "model": model, "version": version, "format": row["format"] or FORMAT}
+        )
 
     return routes

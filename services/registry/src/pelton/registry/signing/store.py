@@ -32,8 +32,10 @@ WAITING = text("""
     ORDER BY models.definition IS NULL, event_id LIMIT 1
 """)
 SIGNED = text("""
-    SELECT artifact, signature, provenance, key_id, signed_at
-    FROM signatures JOIN models USING (key) WHERE models.model = :model AND version = :version
+    SELECT signatures.artifact, signature, provenance, key_id, signed_at,
+           versions.details::jsonb #>> '{artifact,format}' AS format
+    FROM signatures JOIN models USING (key) JOIN versions USING (model, version)
+    WHERE model = :model AND version = :version
 """)
 FACT_BEFORE = text("""
     SELECT before.type, before.data FROM events AS fact
