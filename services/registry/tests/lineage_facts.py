@@ -117,7 +117,7 @@ async def record(door: Door, fact: Any) -> None:  # noqa: ANN401
     async with door.units.begin() as unit:
         found = await unit.connection.execute(text("SELECT count(*) FROM events WHERE stream = 'models/x'"))
         await unit.append_to("models/x", [fact], expected=found.scalar_one())
-        for stored in await facts_by_id(unit.connection, [event_id for event_id, _ in unit.recorded]):
+        for stored in await facts_by_id(unit.connection, [event.id for event in unit.recorded]):
             await projector.project(unit.connection, stored)
 
 

@@ -12,7 +12,7 @@ async def finished(door: Door) -> list[RunFinished]:
     """What is on record of trainings that ended well."""
     async with door.units.begin() as unit:
         found = await store.facts_after(unit.connection, 0, 100)
-    return [one.fact for one in found if isinstance(one.fact, RunFinished)]
+    return [one.fact for _, one in found if isinstance(one.fact, RunFinished)]
 
 
 async def test_a_training_is_a_finished_run_of_the_experiment_that_is_named_after_its_model(door: Door) -> None:

@@ -50,7 +50,7 @@ class UnitOfWork:
     """Loads aggregates, appends what was decided, and commits once.
 
     Use `Units.begin`; leaving its block commits, an exception rolls everything back. `recorded` lists what was
-    appended so far, with the ids it was given.
+    appended so far, with what surrounds it.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class UnitOfWork:
         self._new_id = new_id
         self._versions: dict[str, int] = {}
         self._correlation_id = cause.correlation_id if cause else None
-        self.recorded: list[tuple[UUID, Fact]] = []
+        self.recorded: list[store.NewEvent] = []
 
     @property
     def correlation_id(self) -> str:
@@ -126,7 +126,7 @@ class UnitOfWork:
             events.append(store.NewEvent(event_id, stream, expected + offset, fact, dict(meta), self._clock()))
         await store.append(self.connection, events)
         self._versions[stream] = expected + len(facts)
-        self.recorded += [(event.id, event.fact) for event in events]
+        self.recorded += events
         return [event.id for event in events]
 
     async def enqueue(self, kind: str, key: str, payload: Mapping[str, object]) -> None:

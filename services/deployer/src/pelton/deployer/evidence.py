@@ -137,11 +137,11 @@ async def _settle(unit: UnitOfWork, model: str, test: StepTest, correlation_id: 
     return [
         {
             "model": model,
-            "fact": fact.fact_type,
-            "event_id": str(event_id),
+            "fact": event.fact.fact_type,
+            "event_id": str(event.id),
             "causation_id": began,
             "correlation_id": correlation_id,
             "trace_id": cause.traceparent.split("-")[1] if cause.traceparent else None,
         }
-        for event_id, fact in unit.recorded[before:]
+        for event in unit.recorded[before:]
     ]

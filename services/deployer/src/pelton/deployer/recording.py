@@ -21,7 +21,7 @@ async def record(unit: UnitOfWork, rollout: Rollout, facts: Sequence[Fact], *, c
     before = len(unit.recorded)
     rollout = await unit.append(rollout, facts, cause=cause)
     # A step begins with its route, which a replay holds the step's settings against.
-    shifts = [str(id_) for id_, fact in unit.recorded[before:] if isinstance(fact, TrafficShifted)]
+    shifts = [str(event.id) for event in unit.recorded[before:] if isinstance(event.fact, TrafficShifted)]
     settings = step_settings(rollout, shifts[-1] if shifts else "")
     if settings is None:
         await store.end_test(unit.connection, rollout.model)

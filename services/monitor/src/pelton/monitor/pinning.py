@@ -117,7 +117,7 @@ async def _keep(unit: UnitOfWork, details: ModelVersion, fact: ReferencePinned |
         threshold=details.threshold,
         evaluation=details.evaluation.model_dump_json(),
         fact=fact,
-        event_id=str(unit.recorded[-1][0]) if fact else None,
+        event_id=str(unit.recorded[-1].id) if fact else None,
         error=error,
     )
     await store.changed(unit.connection)

@@ -44,7 +44,7 @@ async def record(
     """Append what was decided about a subject and show it in the tables; returns the facts as they were stored."""
     before = len(unit.recorded)
     await unit.append(subject, facts, cause=cause)
-    stored = await store.facts_by_id(unit.connection, [event_id for event_id, _ in unit.recorded[before:]])
+    stored = [StoredFact.of(event) for event in unit.recorded[before:]]
     for one in stored:
         await project(unit.connection, one)
     return stored
@@ -68,9 +68,9 @@ async def rebuild(connection: AsyncConnection) -> int:
     await lineage.forget(connection)
     count = seq = 0
     while page := await store.facts_after(connection, seq, PAGE):
-        for one in page:
+        for seq, one in page:  # noqa: B007 - the last one is where the next page begins
             await project(connection, one)
-        count, seq = count + len(page), page[-1].seq
+        count += len(page)
     return count
 
 

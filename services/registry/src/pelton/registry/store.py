@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from sqlalchemy import RowMapping, TextClause, text
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pelton.contracts.fact import Fact, fact_class
 from pelton.eventkit.envelope import Cause
+from pelton.eventkit.store import NewEvent
 
 BLOCK_WRITERS = text("LOCK TABLE events IN SHARE MODE")
 FACTS_BY_ID = text(
@@ -149,7 +151,6 @@ class StoredFact:
     `version` is its place in its stream, and `key` names the aggregate there: a model's, whatever its name became.
     """
 
-    seq: int
     id: UUID
     key: str
     version: int
@@ -159,15 +160,29 @@ class StoredFact:
     causation_id: str | None
     time: datetime
 
+    @classmethod
+    def of(cls, event: NewEvent) -> Self:
+        """A fact that was appended just now."""
+        return cls(
+            id=event.id,
+            key=event.stream.partition("/")[2],
+            version=event.version,
+            fact=event.fact,
+            actor=str(event.meta["actor"]),
+            correlation_id=str(event.meta["correlation_id"]),
+            causation_id=event.meta["causation_id"],
+            time=event.time,
+        )
+
 
 async def facts_by_id(connection: AsyncConnection, ids: Sequence[UUID]) -> list[StoredFact]:
     """Facts as they were stored, in their order."""
     return [_stored(row) for row in await rows(connection, FACTS_BY_ID, ids=list(ids))]
 
 
-async def facts_after(connection: AsyncConnection, after: int, limit: int) -> list[StoredFact]:
-    """Facts in the order in which they were appended, published or not."""
-    return [_stored(row) for row in await rows(connection, FACTS_AFTER, after=after, limit=limit)]
+async def facts_after(connection: AsyncConnection, after: int, limit: int) -> list[tuple[int, StoredFact]]:
+    """Facts in the order in which they were appended, published or not, each with its place in it."""
+    return [(row["seq"], _stored(row)) for row in await rows(connection, FACTS_AFTER, after=after, limit=limit)]
 
 
 async def write(connection: AsyncConnection, statement: TextClause, **values: object) -> int:
@@ -193,7 +208,6 @@ async def pending_cause(connection: AsyncConnection, model: str, version: int) -
 
 def _stored(row: RowMapping) -> StoredFact:
     return StoredFact(
-        seq=row["seq"],
         id=row["id"],
         key=row["stream"].partition("/")[2],
         version=row["version"],
