@@ -59,7 +59,11 @@ class Platform:
         if kind == "models":
             definition = ModelDefinition.model_validate(body["definition"])
             assert body["code"] in self.kept["artifacts"]
-            self.kept[kind][definition.name] = {"definition_digest": definition.digest, "code": body["code"]}
+            self.kept[kind][definition.name] = {
+                "definition_digest": definition.digest,
+                "code": body["code"],
+                "origin": body.get("origin"),
+            }
             return httpx.Response(200, json={"status": "created"})
         declared = KINDS[kind].model_validate(body)
         if isinstance(declared, FeatureViewDefinition):

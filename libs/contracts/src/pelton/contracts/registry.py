@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from pelton.contracts.definitions import ModelDefinition, StagePolicy
 from pelton.contracts.evidence import Evidence
@@ -19,13 +19,35 @@ def _still(payload: dict[str, Any]) -> dict[str, Any]:
     return payload
 
 
+GitCommit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+FileName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")]
+
+
+class CodeOrigin(Value):
+    """Where declared code came from: the git commit that was checked out, and what differed from it.
+
+    The project is `dirty` when a file of it is changed or is not in git; `diff` is then the difference from the
+    commit as a patch of the project's folder, where it was not too long to keep. `notebooks` are the folder's, by
+    name. Diff and notebooks are in the object store.
+    """
+
+    commit: GitCommit
+    dirty: bool
+    diff: Digest | None = None
+    notebooks: dict[FileName, Digest] = Field(default_factory=dict)
+
+
 class ModelRegistered(Fact, owner="registry", version=2, upcasters={1: _still}):
-    """A model was declared, or declared anew with a different definition or different code."""
+    """A model was declared, or declared anew with a different definition or different code.
+
+    `origin` is where the code came from, where whoever declared it could say.
+    """
 
     model: str
     definition: ModelDefinition
     definition_digest: Digest
     code: Artifact
+    origin: CodeOrigin | None = None
 
 
 class RunFinished(Fact, owner="registry"):

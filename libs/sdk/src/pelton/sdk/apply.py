@@ -1,12 +1,13 @@
 """Registering a project: first the plan, then the acts. Applying the same project again changes nothing."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pelton.contracts.canonical import sha256
 from pelton.contracts.fact import Value
 from pelton.sdk.client import Client
 from pelton.sdk.errors import RefusedError
+from pelton.sdk.origin import Origin, origin_of
 from pelton.sdk.project import Project
 
 Action = Literal["create", "change", "leave"]
@@ -36,7 +37,9 @@ def plan(client: Client, project: Project) -> list[Step]:
 
 
 def apply(client: Client, project: Project, steps: list[Step]) -> None:
-    """Carry a plan out: sources, then views, then the model with its code.
+    """Carry a plan out: sources, then views, then the model with its code and what git knows of where that is from.
+
+    A model whose definition and code are registered stays as it is, whatever commit they come from now.
 
     Raises:
         RefusedError: a service refused; what was done before stays, and applying again goes on from there.
@@ -49,9 +52,26 @@ def apply(client: Client, project: Project, steps: list[Step]) -> None:
         if ("feature view", view.name) in todo:
             client.post("feature", "/v1/feature-views", view.model_dump(mode="json"))
     if ("model", project.model.name) in todo:
-        code = client.send("registry", "PUT", "/v1/artifacts", content=project.code).json()
-        body = {"definition": project.model.model_dump(mode="json"), "code": code["digest"]}
+        body = {"definition": project.model.model_dump(mode="json"), "code": _upload(client, project.code)}
+        origin = origin_of(project.folder)
+        if origin is not None:
+            body["origin"] = _kept(client, origin)
         client.post("registry", "/v1/models", body)
+
+
+def _kept(client: Client, origin: Origin) -> dict[str, Any]:
+    """An origin as a declaration has it: its diff and notebooks are uploaded, and named by their digests."""
+    return {
+        "commit": origin.commit,
+        "dirty": origin.dirty,
+        "diff": None if origin.diff is None else _upload(client, origin.diff),
+        "notebooks": {name: _upload(client, content) for name, content in origin.notebooks.items()},
+    }
+
+
+def _upload(client: Client, content: bytes) -> str:
+    stored = client.send("registry", "PUT", "/v1/artifacts", content=content).json()
+    return str(stored["digest"])
 
 
 def _compare(client: Client, kind: Literal["source", "feature view"], declared: Value) -> Step:

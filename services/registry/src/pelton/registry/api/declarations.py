@@ -1,5 +1,6 @@
 """What projects declare: models with their whole loop."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from fastapi import APIRouter, Response
@@ -7,6 +8,7 @@ from pydantic import field_validator
 
 from pelton.contracts.canonical import canonical_json
 from pelton.contracts.definitions import ModelDefinition
+from pelton.contracts.registry import CodeOrigin
 from pelton.contracts.values import Artifact, Digest
 from pelton.eventkit.problems import FieldError, ProblemError
 from pelton.eventkit.unit import Units
@@ -22,10 +24,14 @@ CODE_FORMAT: Final = "code-bundle"
 
 
 class Declaration(Command):
-    """A model as `pelton.yaml` declares it, and the digest of its code bundle, uploaded before."""
+    """A model as `pelton.yaml` declares it, the digest of its code bundle, and where the code came from.
+
+    The bundle, and what the origin names, were uploaded before.
+    """
 
     definition: ModelDefinition
     code: Digest
+    origin: CodeOrigin | None = None
 
     @field_validator("definition")
     @classmethod
@@ -40,13 +46,16 @@ def router(units: Units, objects: Objects) -> APIRouter:
 
     @routes.post("/models")
     async def register_model(body: Declaration, actor: Contributor, response: Response) -> Registered:
-        """Register a model, or change it; the same definition and code again changes nothing."""
-        code = await _code(objects, body.code)
+        """Register a model, or change it; the same definition and code again, from any commit, changes nothing."""
+        size = await _size(objects, "code", body.code)
+        code = Artifact(digest=body.code, size=size, format=CODE_FORMAT)
+        for field, digest in _kept_of(body.origin):
+            await _size(objects, field, digest)
         name = body.definition.name
         async with units.begin(actor=actor.name) as unit:
             model = await commands.named(unit, name)
             with problems():
-                facts = register(model, body.definition, code)
+                facts = register(model, body.definition, code, body.origin)
             check_role(actor, loosened_approval(model, body.definition), f"asking for less approval of {name}")
             await record(unit, model, facts)
         created = model.definition is None
@@ -61,10 +70,17 @@ def router(units: Units, objects: Objects) -> APIRouter:
     return routes
 
 
-async def _code(objects: Objects, code: Digest) -> Artifact:
+def _kept_of(origin: CodeOrigin | None) -> Iterator[tuple[str, Digest]]:
+    """What an origin says is in the object store, each with the field that says so."""
+    if origin is not None:
+        if origin.diff is not None:
+            yield "origin.diff", origin.diff
+        yield from ((f"origin.notebooks.{name}", digest) for name, digest in origin.notebooks.items())
+
+
+async def _size(objects: Objects, field: str, digest: Digest) -> int:
     try:
-        size = await objects.size(code)
+        return await objects.size(digest)
     except ObjectNotFoundError as error:
-        fault = FieldError("code", f"no artifact {code} was uploaded", "PUT the bundle to /v1/artifacts first")
+        fault = FieldError(field, f"no artifact {digest} was uploaded", "PUT it to /v1/artifacts first")
         raise ProblemError(422, "unknown-artifact", "The code is not there", "see `errors`", [fault]) from error
-    return Artifact(digest=code, size=size, format=CODE_FORMAT)

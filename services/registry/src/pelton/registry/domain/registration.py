@@ -4,15 +4,20 @@ from collections.abc import Sequence
 
 from pelton.contracts.definitions import ApprovalDefinition, ModelDefinition
 from pelton.contracts.fact import Fact
-from pelton.contracts.registry import ModelRegistered
+from pelton.contracts.registry import CodeOrigin, ModelRegistered
 from pelton.contracts.values import Artifact
 from pelton.registry.domain.gates import check_gates
 from pelton.registry.domain.model import Model
 from pelton.registry.domain.refusals import InvalidDefinition
 
 
-def register(model: Model, definition: ModelDefinition, code: Artifact) -> Sequence[Fact]:
-    """A declaration; the same definition and code again is no fact.
+def register(
+    model: Model, definition: ModelDefinition, code: Artifact, origin: CodeOrigin | None = None
+) -> Sequence[Fact]:
+    """A declaration; the same definition and code again is no fact, whatever commit they come from now.
+
+    What is trained is the definition and the code. Where the same content was found again is no change of the model,
+    and a fact of it would start a training.
 
     Raises:
         InvalidDefinition: a gate that no evaluation can meet, or a name under which others log versions.
@@ -26,7 +31,13 @@ def register(model: Model, definition: ModelDefinition, code: Artifact) -> Seque
     if model.definition == definition and model.code is not None and model.code.digest == code.digest:
         return []
     return [
-        ModelRegistered(model=definition.name, definition=definition, definition_digest=definition.digest, code=code)
+        ModelRegistered(
+            model=definition.name,
+            definition=definition,
+            definition_digest=definition.digest,
+            code=code,
+            origin=origin,
+        )
     ]
 
 
