@@ -382,10 +382,12 @@ async def test_a_version_of_a_logged_model_names_it_and_its_run(door: Door) -> N
         assert (version["model_id"], version["run_id"], version["source"]) == (model_id, run_id, source)
         params = {"name": "late", "version": version["version"]}
         assert await ask(door, "GET", f"{VERSIONS}/get-download-uri", params=params) == {"artifact_uri": uri}
+    for _ in range(8):
+        await log(door, source=uri, model_id=model_id)
     info = (await ask(door, "GET", f"2.0/mlflow/logged-models/{model_id}"))["model"]["info"]
-    assert info["registrations"] == [{"name": "late", "version": "1"}, {"name": "late", "version": "2"}]
-    versions = '[{"name": "late", "version": 1}, {"name": "late", "version": 2}]'
-    assert info["tags"] == [{"key": "mlflow.modelVersions", "value": versions}]
+    assert info["registrations"] == [{"name": "late", "version": str(number)} for number in range(1, 11)]
+    versions = ", ".join(f'{{"name": "late", "version": {number}}}' for number in range(1, 11))
+    assert info["tags"] == [{"key": "mlflow.modelVersions", "value": f"[{versions}]"}]
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ JSON: Final = """
                 UNION ALL
                 SELECT 'mlflow.modelVersions', jsonb_agg(
                     jsonb_build_object('name', model, 'version', version) ORDER BY created_at, model, version)::text
-                FROM versions WHERE logged_model_id = m.model_id HAVING count(*) > 0) AS t), '[]'),
+                FROM versions WHERE logged_model_id COLLATE "C" = m.model_id HAVING count(*) > 0) AS t), '[]'),
             'registrations', coalesce((SELECT json_agg(v) FROM (
-                SELECT model AS name, version::text FROM versions WHERE logged_model_id = m.model_id
-                ORDER BY model, version) AS v), '[]'))),
+                SELECT model AS name, version::text FROM versions WHERE logged_model_id COLLATE "C" = m.model_id
+                ORDER BY model, versions.version) AS v), '[]'))),
         'data', json_build_object(
             'params', coalesce((SELECT json_agg(p) FROM (
                 SELECT key, value FROM logged_model_params WHERE model_id = m.model_id ORDER BY key) AS p), '[]'),
@@ -266,7 +266,8 @@ async def search(pool: asyncpg.Pool, asked: Search, offset: int, limit: int) -> 
         if not any(one.kind is Kind.METRIC for one in asked.comparisons):
             conditions.append(sql.exists(replace(related, key=None), "", bind))
     conditions += sql.conditions(asked.comparisons, tables, bind)
-    joins, order = [], []
+    joins: list[str] = []
+    order: list[str] = []
     for term, dataset in asked.order:
         latest = _latest(None if dataset is None else _on(dataset, bind))
         join, columns = sql.order([term], replace(TABLES, related={Kind.METRIC: latest}), bind)

@@ -64,8 +64,9 @@ STATEMENTS = (
     """
     CREATE INDEX versions_by_stage ON versions (model, stage, version DESC)
     """,
+    # in the order of bytes, as the ids of logged models are where they are looked up from
     """
-    CREATE INDEX versions_of_logged_models ON versions (logged_model_id) WHERE logged_model_id IS NOT NULL
+    CREATE INDEX versions_of_logged_models ON versions (logged_model_id COLLATE "C") WHERE logged_model_id IS NOT NULL
     """,
     """
     CREATE TABLE model_tags (
@@ -223,8 +224,8 @@ FORMER = (
     """,
     """
     ALTER TABLE versions
-        DROP COLUMN source, DROP COLUMN location, DROP COLUMN run_link, DROP COLUMN logged_model_id, DROP COLUMN logged_run,
-        DROP COLUMN artifact, DROP COLUMN description, DROP COLUMN created_by, DROP COLUMN updated_at,
+        DROP COLUMN source, DROP COLUMN location, DROP COLUMN run_link, DROP COLUMN logged_model_id,
+        DROP COLUMN logged_run, DROP COLUMN artifact, DROP COLUMN description, DROP COLUMN created_by, DROP COLUMN updated_at,
         ALTER COLUMN details SET NOT NULL, ALTER COLUMN run_id SET NOT NULL, ALTER COLUMN code SET NOT NULL,
         ALTER COLUMN definition_digest SET NOT NULL
     """,
