@@ -20,7 +20,7 @@ SAVE_VERDICT = text("UPDATE contents SET verdict = :verdict WHERE digest = :dige
 
 
 async def unsafe_files(connection: AsyncConnection, objects: Objects, artifact: Artifact) -> tuple[str, ...]:
-    """Each file that could run code when somebody loads the artifact, with the reason; none where nothing could.
+    """Each file that could run code when somebody loads the artifact, with the reason and its digest.
 
     What an administrator answers for, the artifact or a file of it, is left out.
 
@@ -31,7 +31,7 @@ async def unsafe_files(connection: AsyncConnection, objects: Objects, artifact: 
         return ()
     if artifact.format != FORMAT:
         reason = await _look(objects, artifact.digest)
-        return () if reason is None else (f"the artifact {reason}",)
+        return () if reason is None else (f"the artifact {reason} ({artifact.digest})",)
     files = (await read_manifest(objects, artifact.digest)).files
     digests = {one.digest for one in files}
     verdicts = await _verdicts(connection, objects, digests)
@@ -42,7 +42,7 @@ async def unsafe_files(connection: AsyncConnection, objects: Objects, artifact: 
             continue
         reason = "is code" if formats.is_code(one.path) else verdicts[one.digest]
         if reason:
-            found.append(f"{one.path} {reason}")
+            found.append(f"{one.path} {reason} ({one.digest})")
     return tuple(found)
 
 

@@ -77,14 +77,18 @@ class FileTree:
         Raises:
             PathTakenError, FileKeptError: as `write`.
         """
-        # The collector looks at what is noted here: noted first, and the object put then, none is taken from a path.
-        await store.touch(self.pool, draft.digest, draft.size, self.clock())
-        await draft.keep()
+        await self.keep(draft)
         async with self.pool.acquire() as connection, connection.transaction():
             await store.lock(connection, path)
             await self._check_writable(connection, path)
             await store.save(connection, path, draft.digest, draft.size, actor, self.clock())
         return FileRow(path, draft.digest, draft.size)
+
+    async def keep(self, draft: Draft) -> None:
+        """Keep a draft's content, which is then to be needed by something within the collector's grace."""
+        # The collector looks at what is noted here: noted first, and the object put then, none is taken from a path.
+        await store.touch(self.pool, draft.digest, draft.size, self.clock())
+        await draft.keep()
 
     async def find(self, path: str) -> FileRow:
         """The file of a path.

@@ -17,7 +17,8 @@ from pelton.registry.mlflow.front import answer
 from pelton.registry.mlflow.wire import Backend, Call, Endpoint, ErrorCode, MlflowError, invalid, missing
 
 PROXY: Final = "2.0/mlflow-artifacts/artifacts"
-BODIES: Final = (f"{PROXY}/",)
+MULTIPART: Final = "2.0/mlflow-artifacts/mpu"
+BODIES: Final = (f"{PROXY}/", f"{MULTIPART}/parts/")
 """Where bodies are files, and not requests that are read as a whole."""
 # A file is anybody's bytes: a browser must neither guess what they are nor show them.
 DOWNLOAD: Final = (

@@ -12,6 +12,7 @@ from pelton.registry.mlflow import (
     logged_models,
     metrics,
     model_versions,
+    multipart,
     registered_models,
     runs,
     searching,
@@ -33,6 +34,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *guard.of_tracking(
         (
             *artifacts.ENDPOINTS,
+            *multipart.ENDPOINTS,
             *experiments.ENDPOINTS,
             *runs.ENDPOINTS,
             *batches.ENDPOINTS,
