@@ -225,7 +225,8 @@ FORMER = (
     """
     ALTER TABLE versions
         DROP COLUMN source, DROP COLUMN location, DROP COLUMN run_link, DROP COLUMN logged_model_id,
-        DROP COLUMN logged_run, DROP COLUMN artifact, DROP COLUMN description, DROP COLUMN created_by, DROP COLUMN updated_at,
+        DROP COLUMN logged_run, DROP COLUMN artifact, DROP COLUMN description, DROP COLUMN created_by,
+        DROP COLUMN updated_at,
         ALTER COLUMN details SET NOT NULL, ALTER COLUMN run_id SET NOT NULL, ALTER COLUMN code SET NOT NULL,
         ALTER COLUMN definition_digest SET NOT NULL
     """,
