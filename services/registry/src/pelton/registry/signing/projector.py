@@ -20,10 +20,8 @@ async def project(connection: AsyncConnection, stored: StoredFact) -> None:
     match stored.fact:
         case ModelVersionCreated() as fact:
             await _wait(connection, stored, fact.version.version, fact.version.artifact)
-        case (ModelVersionLogged() | ModelVersionChanged()) as fact:
-            await write(connection, store.FORGET_VERSION, key=stored.key, version=fact.version)
-            if fact.artifact is not None:
-                await _wait(connection, stored, fact.version, fact.artifact)
+        case (ModelVersionLogged() | ModelVersionChanged()) as fact if fact.artifact is not None:
+            await _wait(connection, stored, fact.version, fact.artifact)
         case ModelVersionSigned() as fact:
             await write(
                 connection,
@@ -36,7 +34,7 @@ async def project(connection: AsyncConnection, stored: StoredFact) -> None:
                 key_id=fact.key_id,
                 signed_at=stored.time,
             )
-        case ModelVersionDeleted() as fact:
+        case (ModelVersionChanged() | ModelVersionDeleted()) as fact:
             await write(connection, store.FORGET_VERSION, key=stored.key, version=fact.version)
         case RegisteredModelDeleted():
             await write(connection, store.FORGET_MODEL, key=stored.key)
