@@ -13,8 +13,9 @@ from pelton.contracts.values import Artifact
 from pelton.eventkit.asgi import Authentication
 from pelton.eventkit.identity import Role, TokenVerifier, mint
 from pelton.eventkit.problems import install_problem_handlers
-from pelton.registry import projections
+from pelton.registry import commands, projections
 from pelton.registry.allowances import api as allowances
+from pelton.registry.domain.catalogue import Draft
 from pelton.registry.files import api as upkeep
 from pelton.registry.files import manifest, unsafe_files
 from pelton.registry.files.collection import Collector
@@ -77,6 +78,48 @@ async def test_an_administrator_answers_for_a_file_or_for_all_of_an_artifact_unt
     assert await unsafe(door, artifact) == ["model.pkl", "other.pkl"]
     answer = await client.post(f"/v1/artifacts/{artifact.digest}/revoke", json=WHY, headers=as_role(Role.ADMIN))
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:pelton:problem:not-allowed")
+
+
+async def version_of(door: Door, *, governed: bool) -> None:
+    await logged(door)
+    async with door.units.begin(actor="ann") as unit:
+        await commands.create_model(unit, "loans")
+        assert await commands.create_version(unit, "loans", Draft("mlflow-artifacts:/1/a/artifacts/m")) == 1
+    if governed:
+        body = {"policy": {"approvals": {}}, "reason": "rules"}
+        assert (await door.ask("PUT", "/models/loans/policies/production", json=body)).status_code == 200
+
+
+async def move(door: Door, to: str) -> httpx.Response:
+    return await door.ask("POST", "/models/loans/versions/1/stage", json={"to": to, "reason": "ready"})
+
+
+async def test_no_pickle_serves_for_a_governed_model_whatever_its_policies_ask_until_it_is_allowed(
+    door: Door, client: httpx.AsyncClient
+) -> None:
+    await version_of(door, governed=True)
+    refused = await move(door, "staging")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:pelton:problem:gates-failed")
+    detail = refused.json()["detail"]
+    assert f"model.pkl is a pickle ({sha256(PICKLE)}), other.pkl is a pickle ({sha256(PICKLE + b'x')})" in detail
+    assert "`pelton artifact allow`" in detail
+    for content in (PICKLE, PICKLE + b"x"):
+        assert await post(client, f"{sha256(content)}/allow") == 204
+    assert (await move(door, "staging")).json()["stage"] == "staging"
+    assert (await move(door, "production")).json()["approvals"][0]["status"] == "pending"
+    artifact = (await door.get("/models/loans/versions/1"))["artifact"]
+    assert await post(client, f"{sha256(PICKLE)}/revoke") == 204
+    word = {"artifact": artifact, "reason": "fine"}
+    late = await door.ask("POST", "/models/loans/versions/1/approve", "bob", Role.APPROVER, json=word)
+    assert late.json()["type"] == "urn:pelton:problem:gates-failed"
+    assert await post(client, f"{artifact}/allow") == 204
+    passed = await door.ask("POST", "/models/loans/versions/1/approve", "bob", Role.APPROVER, json=word)
+    assert passed.json()["stage"] == "production"
+
+
+async def test_a_model_without_policies_keeps_its_pickles(door: Door) -> None:
+    await version_of(door, governed=False)
+    assert (await move(door, "production")).json()["stage"] == "production"
 
 
 async def test_who_allowed_what_and_why_is_a_fact_said_once_and_listed(door: Door, client: httpx.AsyncClient) -> None:

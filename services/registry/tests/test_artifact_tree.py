@@ -157,15 +157,17 @@ async def test_files_that_could_run_code_are_named_with_the_reason_and_looked_in
         frozen = await manifest(connection, objects, f"mlflow-artifacts:/{RUN}/m")
         assert frozen is not None
         first = await unsafe_files(connection, objects, frozen)
-    assert first == ("code/m.py is code", "model.pkl is a pickle")
-    looked_into = tmp_path / "objects" / "files" / path_of(sha256(pickle.dumps(len)))
+    pickled = sha256(pickle.dumps(len))
+    assert first == (f"code/m.py is code ({sha256(b'')})", f"model.pkl is a pickle ({pickled})")
+    looked_into = tmp_path / "objects" / "files" / path_of(pickled)
     looked_into.unlink()
     async with units.engine.begin() as connection:
         assert await unsafe_files(connection, objects, frozen) == first
 
 
 async def test_an_artifact_that_is_one_object_is_looked_into_itself(units: Units, objects: Objects) -> None:
-    for content, found in ((b"text", ()), (pickle.dumps(len), ("the artifact is a pickle",))):
+    pickled = pickle.dumps(len)
+    for content, found in ((b"text", ()), (pickled, (f"the artifact is a pickle ({sha256(pickled)})",))):
         artifact = Artifact(digest=await objects.put(content), size=len(content), format="onnx")
         async with units.engine.begin() as connection:
             assert await unsafe_files(connection, objects, artifact) == found

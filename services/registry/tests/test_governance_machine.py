@@ -16,6 +16,7 @@ from pelton.contracts.values import Artifact, Stage
 from pelton.registry.domain import approvals, catalogue, policies, promotion, transitions
 from pelton.registry.domain.catalogue import Draft
 from pelton.registry.domain.model import Model
+from pelton.registry.domain.policies import Seen
 from pelton.registry.domain.refusals import Refusal
 
 VERSIONS = st.integers(1, 4)
@@ -30,6 +31,7 @@ LEGAL = {
 }
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LIFETIME = timedelta(hours=1)
+SAFE = Seen(unsafe_files=())
 
 
 @dataclass
@@ -61,6 +63,7 @@ class Governance(RuleBasedStateMachine):
         self.stages: dict[int, str] = {}
         self.auc: dict[int, float] = {}
         self.content: dict[int, int] = {}
+        self.unsafe: set[int] = set()
         self.requests: dict[int, Request] = {}
         self.rules: dict[str, Rules] = {}
         self.served: list[int] = []
@@ -77,7 +80,11 @@ class Governance(RuleBasedStateMachine):
 
     def passes(self, version: int, stage: str) -> bool:
         rules = self.rules.get(stage)
-        return rules is None or rules.floor is None or self.auc[version] >= rules.floor
+        good = rules is None or rules.floor is None or self.auc[version] >= rules.floor
+        return good and version not in self.unsafe
+
+    def seen(self, version: int) -> Seen:
+        return Seen(unsafe_files=("model.pkl is a pickle",) if version in self.unsafe else ())
 
     def put(self, version: int, stage: str) -> None:
         """What a move does: to the stage, to what waits, and to who serves."""
@@ -104,13 +111,20 @@ class Governance(RuleBasedStateMachine):
         assert self.decide(catalogue.create, "loans") is not None
 
     @precondition(lambda self: len(self.stages) < 4)
-    @rule(auc=st.sampled_from([0.5, 0.7, 0.9]))
-    def log(self, auc: float) -> None:
+    @rule(auc=st.sampled_from([0.5, 0.7, 0.9]), pickled=st.sampled_from([False, False, True]))
+    def log(self, auc: float, *, pickled: bool) -> None:
         number = len(self.stages) + 1
         content = Artifact(digest=artifact(number), size=1, format="onnx")
         draft = Draft("here", artifact=content, run=LoggedRun(run_id="r", metrics={"auc": auc}))
         assert self.decide(catalogue.log, draft) is not None
         self.stages[number], self.auc[number], self.content[number] = "development", auc, number
+        if pickled:
+            self.unsafe.add(number)
+
+    @rule(version=VERSIONS)
+    def allow_or_revoke(self, version: int) -> None:
+        """An administrator answers for what could run code, or does no longer."""
+        self.unsafe ^= {version} & self.stages.keys()
 
     @rule(
         stage=EARNED,
@@ -141,7 +155,7 @@ class Governance(RuleBasedStateMachine):
 
     @rule(version=VERSIONS, to=STAGES, by=PEOPLE)
     def move(self, version: int, to: Stage, by: str) -> None:
-        facts = self.decide(transitions.move_by_hand, version, to, by, "ready", self.now)
+        facts = self.decide(transitions.move_by_hand, version, to, by, "ready", self.now, self.seen(version))
         if version not in self.stages:
             assert facts is None
         elif not self.rules:
@@ -185,7 +199,8 @@ class Governance(RuleBasedStateMachine):
         self.say_yes(version, self.content[version], by)
 
     def say_yes(self, version: int, looked_at: int, by: str) -> None:
-        facts = self.decide(approvals.approve, version, artifact(looked_at), by, "yes", self.now)
+        seen = self.seen(version)
+        facts = self.decide(approvals.approve, version, artifact(looked_at), by, "yes", self.now, seen)
         request = self.requests.get(version)
         if (
             request is None
@@ -297,8 +312,8 @@ def test_a_governed_promotion_leaves_one_version_in_production() -> None:
     for number in (1, 2):
         then(transitions.move_by_hand(model, number, "production", "ann", "go", START))
     then(policies.set_policy(model, "production", StagePolicy(), "rules"))
-    then(transitions.move_by_hand(model, 3, "staging", "ann", "go", START))
-    facts = then(transitions.move_by_hand(model, 3, "production", "ann", "go", START))
+    then(transitions.move_by_hand(model, 3, "staging", "ann", "go", START, SAFE))
+    facts = then(transitions.move_by_hand(model, 3, "production", "ann", "go", START, SAFE))
     moves = [(fact.version, fact.to_stage) for fact in facts if isinstance(fact, ModelStageChanged)]
     assert moves == [(1, "archived"), (2, "archived"), (3, "production")]
     assert isinstance(facts[-1], ModelPromoted)

@@ -270,8 +270,8 @@ class EvidenceGates(Definition):
 
     `fairness` are the highest allowed measures by sensitive attribute, such as
     `{"carrier": {"demographic_parity_difference": 0.1}}`; of a measure named `…_ratio` it is the lowest.
-    `compatible_inputs` lets no input in that callers of the champion do not send, `safe_formats` no file that runs
-    code when it is loaded.
+    `compatible_inputs` lets no input in that callers of the champion do not send, `safe_formats` no file that could
+    run code when it is loaded and that no administrator answers for; of versions that others log it is always asked.
     """
 
     champion_test: ChampionTest | None = Field(default=None, exclude_if=lambda asked: asked is None)

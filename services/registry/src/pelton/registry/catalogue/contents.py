@@ -31,8 +31,8 @@ async def artifact_at(connection: AsyncConnection, objects: Objects, location: s
 async def see(
     connection: AsyncConnection, objects: Objects, model: Model, version: Version, artifact: Artifact | None
 ) -> Seen:
-    """What the files of a logged version, and of the champion, show that a policy of the model could ask for."""
-    if artifact is None or version.details is not None or not model.policies:
+    """What the files of a logged version, and of the champion, show that a gate of the model could ask for."""
+    if artifact is None or version.details is not None:
         return NOTHING
     champion = served_beside(model, version)
     served = None if champion is None or champion.details is not None else champion.content

@@ -14,6 +14,8 @@ from pelton.registry.domain.noninferiority import p_value
 
 RATIO: Final = "_ratio"
 """A fairness measure whose name ends so is best at one, and every other at zero."""
+MOST_NAMED: Final = 5
+"""How many of the files that could run code a refusal names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,13 @@ def _formats(shown: Shown) -> Gate:
             "its files are not kept by Pelton, and nobody can look at them; log the model to Pelton's own artifacts"
         )
         return Gate(name=name, passed=False, value=None, limit=None, reason=reason)
-    count = float(len(shown.unsafe_files))
-    reason = "no file runs code when it is loaded"
-    if shown.unsafe_files:
-        reason = f"loading {', '.join(shown.unsafe_files)} runs code; log the model as ONNX, skops or safetensors"
-    return Gate(name=name, passed=not shown.unsafe_files, value=count, limit=0.0, reason=reason)
+    count = len(shown.unsafe_files)
+    reason = "no file could run code when it is loaded, or an administrator answers for it"
+    if count:
+        more = f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
+        reason = (
+            f"{', '.join(shown.unsafe_files[:MOST_NAMED])}{more}: to load it could run code; log the model as ONNX, "
+            "skops or safetensors, or let an administrator answer for each file, or for the whole artifact, by its "
+            "digest (`pelton artifact allow`)"
+        )
+    return Gate(name=name, passed=not count, value=float(count), limit=0.0, reason=reason)

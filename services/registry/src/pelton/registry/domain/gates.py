@@ -71,8 +71,8 @@ def judge(
 
 
 def unsafe_formats(artifact: Artifact) -> tuple[str, ...]:
-    """What of a trained artifact runs code when it is loaded: itself, or nothing."""
-    return () if artifact.format in SAFE else (f"the artifact, {artifact.format},",)
+    """What of a trained artifact could run code when it is loaded: itself, or nothing."""
+    return () if artifact.format in SAFE else (f"the artifact is {artifact.format} ({artifact.digest})",)
 
 
 def scores_of(evaluation: Evaluation) -> Mapping[str, float]:

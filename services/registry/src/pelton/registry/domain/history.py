@@ -109,7 +109,7 @@ def _of_approvals(fact: Fact) -> str | None:
 def _of_governance(fact: Fact) -> str | None:
     match fact:
         case ModelVersionValidated():
-            return f"passed {len(fact.gates)} gates"
+            return f"passed {len(fact.gates)} gate{'' if len(fact.gates) == 1 else 's'}"
         case ModelVersionRejected():
             return f"failed {sum(not gate.passed for gate in fact.gates)} of {len(fact.gates)} gates"
         case ModelPolicySet(policy=None):
