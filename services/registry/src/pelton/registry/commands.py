@@ -17,7 +17,7 @@ from pelton.eventkit.unit import UnitOfWork
 from pelton.objects import Objects
 from pelton.registry.catalogue import folds, store
 from pelton.registry.catalogue.contents import artifact_at, see
-from pelton.registry.domain import catalogue, transitions
+from pelton.registry.domain import catalogue, transitions, variants
 from pelton.registry.domain.catalogue import Draft
 from pelton.registry.domain.model import Model
 from pelton.registry.domain.policies import NOTHING, Seen
@@ -214,7 +214,8 @@ async def named(unit: UnitOfWork, name: str) -> Model:
 
 
 async def decide(unit: UnitOfWork, model: Model, facts: Sequence[Fact], *, cause: Cause | None = None) -> Model:
-    """Record what was decided, and the model after it."""
+    """Record what was decided and what follows from it; returns the model after that."""
+    facts = variants.with_end(model, facts)
     await record(unit, model, facts, cause=cause)
     for fact in facts:
         model = model.evolve(fact)

@@ -8,10 +8,9 @@ from pelton.eventkit.envelope import Received
 from pelton.eventkit.failures import PermanentError
 from pelton.eventkit.handlers import Handler, subscribe
 from pelton.eventkit.unit import UnitOfWork
-from pelton.registry.commands import load
+from pelton.registry.commands import decide, load
 from pelton.registry.domain import promotion
 from pelton.registry.domain.training import UnknownDefinitionError, conclude
-from pelton.registry.projections import record
 
 
 @subscribe(TrainingCompleted, id="registry.trainings")
@@ -22,7 +21,7 @@ async def on_training_completed(event: Received[TrainingCompleted], unit: UnitOf
         facts = conclude(model, event.data, unit.now())
     except UnknownDefinitionError as error:
         raise PermanentError(str(error)) from error
-    await record(unit, model, facts)
+    await decide(unit, model, facts)
 
 
 @subscribe(RolloutSucceeded, id="registry.successes")
@@ -30,21 +29,21 @@ async def on_rollout_succeeded(event: Received[RolloutSucceeded], unit: UnitOfWo
     """Promote the version, or ask a person, as the definition says."""
     model = await load(unit, event.data.model)
     facts = promotion.succeed(model, event.data.version, event.envelope.actor, unit.now())
-    await record(unit, model, facts)
+    await decide(unit, model, facts)
 
 
 @subscribe(RolloutAborted, id="registry.aborts")
 async def on_rollout_aborted(event: Received[RolloutAborted], unit: UnitOfWork) -> None:
     """Archive the version."""
     model = await load(unit, event.data.model)
-    await record(unit, model, promotion.abort(model, event.data))
+    await decide(unit, model, promotion.abort(model, event.data))
 
 
 @subscribe(GuardrailBreached, id="registry.breaches")
 async def on_guardrail_breached(event: Received[GuardrailBreached], unit: UnitOfWork) -> None:
     """Roll a new champion back that does harm."""
     model = await load(unit, event.data.model)
-    await record(unit, model, promotion.breach(model, event.data))
+    await decide(unit, model, promotion.breach(model, event.data))
 
 
 HANDLERS: Final[tuple[Handler, ...]] = (

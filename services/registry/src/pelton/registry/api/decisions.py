@@ -19,7 +19,7 @@ from pelton.registry.api.answers import ModelAnswer, VersionAnswer
 from pelton.registry.api.bodies import Command, Person, Reason, Why
 from pelton.registry.api.catalogue import ModelName, Number, model_answer, version_answer
 from pelton.registry.api.refusals import problems
-from pelton.registry.domain import promotion
+from pelton.registry.domain import promotion, variants
 from pelton.registry.projections import record
 
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=200)]
@@ -61,7 +61,7 @@ def router(units: Units, objects: Objects, access: AccessControl) -> APIRouter:
                 loaded = await commands.stages_of(unit, model)
             if not await _was_answered(unit.connection, idempotency_key, request):
                 with problems():
-                    facts = promotion.roll_back(loaded, body.reason)
+                    facts = variants.with_end(loaded, promotion.roll_back(loaded, body.reason))
                 stored = await record(unit, loaded, facts)
                 (event_id,) = (one.id for one in stored if isinstance(one.fact, ModelRolledBack))
                 if idempotency_key is not None:
