@@ -151,6 +151,8 @@ def _words(kind: str, told: Mapping[str, Any]) -> str:
         "source": ("name",),
         "view": ("name",),
         "definition": ("model",),
+        "notebook": ("name",),
+        "rules": ("stage",),
         "environment": ("python", "platform"),
         "decision": ("kind", "detail"),
         "predictions": ("mode", "since", "until"),

@@ -57,6 +57,10 @@ async def contents_of(
     sections: dict[str, dict[str, Any]] = {}
     bundle = None
     own = _own(found.graph, key)
+    commits = sorted(node.key.id for node in own if node.key.kind is Kind.CODE and not _DIGEST.fullmatch(node.key.id))
+    if commits:
+        # the same bundle may have been declared from several
+        sections["code"] = {"commit": ", ".join(commits)}
     refused = await sight.refused(connection, [node.key for node in own]) if sight is not None else {}
     for node in own:
         if node.key in refused:
@@ -107,6 +111,8 @@ def _plain(node: Node) -> Iterator[tuple[str, str, Any]]:
         case Kind.DEFINITION if told:
             # gates are a section of their own
             yield from (("configuration", name, one) for name, one in told["definition"].items() if name != "gates")
+        case Kind.RULES if "stage" in told:
+            yield "rules", told["stage"], told["policy"]
         case Kind.RULES if told:
             yield from (("rules", name, one) for name, one in told["gates"].items())
         case Kind.VIEW if told:
@@ -119,8 +125,14 @@ def _plain(node: Node) -> Iterator[tuple[str, str, Any]]:
             yield from (("dependencies", name, version) for name, version in told["packages"].items())
             yield "environment", "lock", told["lock_digest"]
             yield from (("environment", name, told[name]) for name in ("python", "platform", "cpu_count"))
-        case Kind.CODE:
-            yield "code", "bundle" if _DIGEST.fullmatch(node.key.id) else "commit", node.key.id
+        case Kind.CODE if _DIGEST.fullmatch(node.key.id):
+            yield "code", "bundle", node.key.id
+            if "dirty" in told:
+                yield "code", "dirty", told["dirty"]
+        case Kind.DIFF:
+            yield "code", "diff", node.key.id
+        case Kind.NOTEBOOK if told:
+            yield "code", f"notebook {told['name']}", node.key.id
         case Kind.RUN:
             # the commit is a node by itself
             yield from (("code", name, one) for name, one in told.get("source", {}).items() if name != COMMIT)

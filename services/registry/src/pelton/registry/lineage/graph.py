@@ -9,10 +9,11 @@ from typing import Any, Self
 class Kind(StrEnum):
     """What a node is, and by what it is known.
 
-    By the digest of its content: `source`, `schema`, `view`, `definition`, `rules` (what gates ask), `code`,
-    `environment`, `lock` and a `dataset` of Pelton's own. A `run` and a `decision` (the fact that asked for a training)
-    go by their ids, a `version` by `model@version`, `predictions` by `model:revision`: those that one revision of the
-    model's traffic answered. MLflow's clients name a `dataset` `mlflow:name:digest`, and `code` by its git commit.
+    By the digest of its content: `source`, `schema`, `view`, `definition`, `rules` (what gates ask, or a stage's
+    policy), `code`, a `diff` from its commit, a `notebook`, `environment`, `lock` and a `dataset` of Pelton's own. A
+    `run` and a `decision` (the fact that asked for a training) go by their ids, a `version` by `model@version`,
+    `predictions` by `model:revision`: those that one revision of the model's traffic answered. `code` goes by its git
+    commit too, and MLflow's clients name a `dataset` `mlflow:name:digest`.
     """
 
     SOURCE = "source"
@@ -20,6 +21,8 @@ class Kind(StrEnum):
     VIEW = "view"
     DATASET = "dataset"
     CODE = "code"
+    DIFF = "diff"
+    NOTEBOOK = "notebook"
     ENVIRONMENT = "environment"
     LOCK = "lock"
     DEFINITION = "definition"
@@ -31,11 +34,12 @@ class Kind(StrEnum):
 
 
 class Role(StrEnum):
-    """What the parent is to the child: a run was `trained_on` a dataset, a version `produced_by` a run."""
+    """What the parent is to the child: a run was `trained_on` a dataset, a version `judged_by` a stage's rules."""
 
     DERIVED_FROM = "derived_from"
     EVALUATED_ON = "evaluated_on"
     INCLUDES = "includes"
+    JUDGED_BY = "judged_by"
     NESTED_IN = "nested_in"
     PRODUCED_BY = "produced_by"
     SERVED_BY = "served_by"

@@ -6,12 +6,17 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pelton.contracts.fact import Fact
-from pelton.contracts.registry import ModelVersionDeleted, RegisteredModelDeleted, RegisteredModelRenamed
+from pelton.contracts.registry import (
+    ModelStageChanged,
+    ModelVersionDeleted,
+    RegisteredModelDeleted,
+    RegisteredModelRenamed,
+)
 from pelton.eventkit.envelope import Received
 from pelton.eventkit.unit import UnitOfWork
 from pelton.registry.lineage import store
 from pelton.registry.lineage.graph import Key
-from pelton.registry.lineage.telling import graph_of
+from pelton.registry.lineage.telling import graph_of, judged
 from pelton.registry.store import StoredFact
 
 PAGE: Final = 500
@@ -26,6 +31,10 @@ async def project(connection: AsyncConnection, stored: StoredFact) -> None:
             await store.forget_version(connection, Key.version(fact.model, fact.version))
         case RegisteredModelDeleted() as fact:
             await store.forget_model(connection, fact.model)
+        case ModelStageChanged() as fact:
+            policy = await store.policy_in_force(connection, fact.model, fact.to_stage)
+            if policy is not None:
+                await store.tell(connection, judged(fact, policy), stored.time, stored.id)
         case fact:
             await store.tell(connection, graph_of(fact, stored.time), stored.time, stored.id)
 

@@ -10,7 +10,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pelton.contracts.canonical import canonical_json
+from pelton.contracts.definitions import StagePolicy
 from pelton.contracts.fact import Fact, fact_class
+from pelton.contracts.values import Stage
 from pelton.eventkit.envelope import Received
 from pelton.registry.lineage.graph import Edge, Graph, Key, Kind, Node, Role
 
@@ -107,6 +109,7 @@ FORGET_MODEL = (
     text("DELETE FROM lineage_nodes WHERE kind = 'version' AND regexp_replace(id, '@[0-9]+$', '') = :model"),
     text("DELETE FROM lineage_edges WHERE kind = 'version' AND regexp_replace(id, '@[0-9]+$', '') = :model"),
 )
+POLICY = text("SELECT policy FROM policies WHERE model = :model AND stage = :stage")
 KINDS_OF = text("SELECT DISTINCT kind FROM lineage_nodes WHERE id = :id ORDER BY kind")
 
 
@@ -148,6 +151,12 @@ async def forget_model(connection: AsyncConnection, model: str) -> None:
     """Take every version of a model out of the graph, so that the name can be another model's."""
     for statement in FORGET_MODEL:
         await connection.execute(statement, {"model": model})
+
+
+async def policy_in_force(connection: AsyncConnection, model: str, stage: Stage) -> StagePolicy | None:
+    """What a version of a model needs to enter a stage, as the facts up to the one that is shown say."""
+    policy = (await connection.execute(POLICY, {"model": model, "stage": stage})).scalar_one_or_none()
+    return None if policy is None else StagePolicy.model_validate_json(policy)
 
 
 async def keep_fact(connection: AsyncConnection, event: Received[Fact]) -> None:

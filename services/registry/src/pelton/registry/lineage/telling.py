@@ -4,21 +4,27 @@ One kind of fact describes a node, and one tells an edge, so that the order in w
 arrive makes no difference.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 from pelton.contracts.canonical import digest
+from pelton.contracts.definitions import StagePolicy
 from pelton.contracts.deployer import TrafficShifted
 from pelton.contracts.fact import Fact
 from pelton.contracts.feature import DatasetMaterialized, FeatureViewApplied, SourceRegistered
 from pelton.contracts.registry import (
+    CodeOrigin,
+    ModelPolicySet,
     ModelRegistered,
+    ModelStageChanged,
     ModelVersionCreated,
     ModelVersionLogged,
     RunFinished,
 )
 from pelton.contracts.trainer import TrainingCompleted, TrainingRequested
+from pelton.contracts.values import Stage
+from pelton.registry.domain.stages import MOVES, Ground
 from pelton.registry.lineage.graph import Edge, Graph, Key, Kind, Node, Role
 from pelton.registry.lineage.references import InvalidReferenceError, read_reference
 
@@ -45,6 +51,9 @@ def graph_of(fact: Fact, at: datetime) -> Graph:
             return _traffic(fact, at)
         case ModelRegistered():
             return _definition(fact)
+        case ModelPolicySet(stage=stage, policy=StagePolicy() as policy):
+            told = {"model": fact.model, "stage": stage, "policy": policy.model_dump(mode="json")}
+            return Graph((Node(_rules(stage, policy), told),))
         case RunFinished():
             return _environment(fact)
         case ModelVersionCreated():
@@ -53,6 +62,22 @@ def graph_of(fact: Fact, at: datetime) -> Graph:
             return _logged(fact, at)
         case _:
             return Graph()
+
+
+def judged(fact: ModelStageChanged, policy: StagePolicy) -> Graph:
+    """The stage's rules that a version entered it under, by the policy in force then.
+
+    A rollback asks no rules, and nor does giving a version up: these tell nothing.
+    """
+    if MOVES.get((fact.from_stage, fact.to_stage)) not in {Ground.GATES, Ground.APPROVAL}:
+        return Graph()
+    version = Key.version(fact.model, fact.version)
+    return Graph(edges=(Edge(version, Role.JUDGED_BY, _rules(fact.to_stage, policy)),))
+
+
+def _rules(stage: Stage, policy: StagePolicy) -> Key:
+    """A policy of a stage: the same one for another stage is another one."""
+    return Key(Kind.RULES, digest({"stage": stage, "policy": policy.model_dump(mode="json")}))
 
 
 def _source(fact: SourceRegistered) -> Graph:
@@ -105,14 +130,28 @@ def _traffic(fact: TrafficShifted, at: datetime) -> Graph:
 def _definition(fact: ModelRegistered) -> Graph:
     definition = Key(Kind.DEFINITION, fact.definition_digest)
     rules = Key(Kind.RULES, digest(fact.definition.gates))
+    code = Key(Kind.CODE, fact.code.digest)
+    notebooks, edges = ((), ()) if fact.origin is None else _origin(code, fact.origin)
+    dirty = {} if fact.origin is None else {"dirty": fact.origin.dirty}
     return Graph(
         (
             Node(definition, {"model": fact.model, "definition": fact.definition.model_dump(mode="json")}),
             Node(rules, {"gates": fact.definition.gates.model_dump(mode="json")}),
-            Node(Key(Kind.CODE, fact.code.digest), fact.code.model_dump(mode="json", exclude={"digest"})),
+            Node(code, fact.code.model_dump(mode="json", exclude={"digest"}) | dirty),
+            *notebooks,
         ),
-        (Edge(definition, Role.INCLUDES, rules),),
+        (Edge(definition, Role.INCLUDES, rules), *edges),
     )
+
+
+def _origin(code: Key, origin: CodeOrigin) -> tuple[Sequence[Node], Sequence[Edge]]:
+    """Where a bundle came from: the same bundle declared from several commits came from each of them."""
+    notebooks = {Key(Kind.NOTEBOOK, one): {"name": name} for name, one in origin.notebooks.items()}
+    edges = [Edge(code, Role.DERIVED_FROM, Key(Kind.CODE, origin.commit))]
+    if origin.diff is not None:
+        edges.append(Edge(code, Role.DERIVED_FROM, Key(Kind.DIFF, origin.diff)))
+    edges += [Edge(code, Role.INCLUDES, notebook) for notebook in notebooks]
+    return [Node(key, told) for key, told in notebooks.items()], edges
 
 
 def _environment(fact: RunFinished) -> Graph:

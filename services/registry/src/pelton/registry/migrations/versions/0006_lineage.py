@@ -64,9 +64,25 @@ STATEMENTS: tuple[str, ...] = (
     CREATE INDEX cards_of_version ON cards (key, version, published_at DESC)
     """,
     # What MLflow's clients tell of their runs is no fact: it is read where they keep it, and so is never out of step.
+    # No name in the graph is longer than 512 characters, and no index could hold a longer one.
     """
     CREATE INDEX run_tags_of_lineage ON run_tags (key, value)
-    WHERE key IN ('mlflow.source.git.commit', 'mlflow.parentRunId', 'pelton.parent')
+    WHERE key IN ('mlflow.source.git.commit', 'mlflow.parentRunId', 'pelton.parent') AND length(value) <= 512
+    """,
+    # The hash of a diff is in no index, as its digest depends on the text's encoding: there are few of them.
+    """
+    CREATE INDEX run_diffs_of_lineage ON run_tags (run) WHERE key = 'mlflow.source.git.diff'
+    """,
+    """
+    CREATE INDEX model_commits_of_lineage ON logged_model_tags (value)
+    WHERE key = 'mlflow.source.git.commit' AND length(value) <= 512
+    """,
+    """
+    CREATE INDEX model_diffs_of_lineage ON logged_model_tags (model_id) WHERE key = 'mlflow.source.git.diff'
+    """,
+    """
+    CREATE INDEX versions_of_lineage ON versions (((model || '@' || version::text) COLLATE "C"))
+    WHERE logged_model_id IS NOT NULL
     """,
     """
     CREATE INDEX datasets_of_lineage ON datasets ((('mlflow:' || name || ':' || digest) COLLATE "C"))
@@ -84,13 +100,27 @@ STATEMENTS: tuple[str, ...] = (
     FROM tracked_runs JOIN run_datasets USING (run) JOIN datasets USING (dataset)
     UNION ALL
     SELECT 'run', run_id COLLATE "C", 'used', 'code', value COLLATE "C"
-    FROM tracked_runs JOIN run_tags USING (run) WHERE key = 'mlflow.source.git.commit'
+    FROM tracked_runs JOIN run_tags USING (run) WHERE key = 'mlflow.source.git.commit' AND length(value) <= 512
+    UNION ALL
+    SELECT 'run', run_id COLLATE "C", 'used', 'diff',
+           ('sha256:' || encode(sha256(convert_to(value, 'UTF8')), 'hex')) COLLATE "C"
+    FROM tracked_runs JOIN run_tags USING (run) WHERE key = 'mlflow.source.git.diff'
+    UNION ALL
+    SELECT 'version', (versions.model || '@' || versions.version::text) COLLATE "C", 'used', 'code', value COLLATE "C"
+    FROM versions JOIN logged_model_tags ON model_id = logged_model_id COLLATE "C"
+    WHERE key = 'mlflow.source.git.commit' AND length(value) <= 512
+    UNION ALL
+    SELECT 'version', (versions.model || '@' || versions.version::text) COLLATE "C", 'used', 'diff',
+           ('sha256:' || encode(sha256(convert_to(value, 'UTF8')), 'hex')) COLLATE "C"
+    FROM versions JOIN logged_model_tags ON model_id = logged_model_id COLLATE "C"
+    WHERE key = 'mlflow.source.git.diff'
     UNION ALL
     SELECT 'run', run_id COLLATE "C", 'nested_in', 'run', value COLLATE "C"
-    FROM tracked_runs JOIN run_tags USING (run) WHERE key = 'mlflow.parentRunId'
+    FROM tracked_runs JOIN run_tags USING (run) WHERE key = 'mlflow.parentRunId' AND length(value) <= 512
     UNION ALL
     SELECT 'run', run_id COLLATE "C", 'derived_from', 'version', value COLLATE "C"
-    FROM tracked_runs JOIN run_tags USING (run) WHERE key = 'pelton.parent' AND value ~ '^.+@[1-9][0-9]*$'
+    FROM tracked_runs JOIN run_tags USING (run)
+    WHERE key = 'pelton.parent' AND length(value) <= 512 AND value ~ '^.+@[1-9][0-9]*$'
     """,
     """
     CREATE VIEW lineage_things (kind, id, attributes) AS
@@ -106,6 +136,7 @@ STATEMENTS: tuple[str, ...] = (
                              'start_time', start_time, 'end_time', end_time, 'source', (
                                  SELECT coalesce(json_object_agg(key, value ORDER BY key), '{}') FROM run_tags
                                  WHERE run_tags.run = tracked_runs.run
+                                   AND key <> 'mlflow.source.git.diff'
                                    AND (key LIKE 'mlflow.source.%' OR key LIKE 'mlflow.git.%'
                                         OR key LIKE 'mlflow.databricks.notebook%')))::text
     FROM tracked_runs
@@ -122,7 +153,15 @@ def upgrade() -> None:
 def downgrade() -> None:
     for view in ("lineage_things", "lineage_links"):
         op.execute(f"DROP VIEW {view}")
-    for index in ("run_datasets_of_lineage", "datasets_of_lineage", "run_tags_of_lineage"):
+    for index in (
+        "run_datasets_of_lineage",
+        "datasets_of_lineage",
+        "versions_of_lineage",
+        "model_diffs_of_lineage",
+        "model_commits_of_lineage",
+        "run_diffs_of_lineage",
+        "run_tags_of_lineage",
+    ):
         op.execute(f"DROP INDEX {index}")
     for table in TABLES:
         op.execute(f"DROP TABLE {table}")
