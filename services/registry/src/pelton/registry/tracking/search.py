@@ -11,6 +11,7 @@ import asyncpg
 from pelton.registry.search.sql import Binds, Column, Related, Tables, conditions, order
 from pelton.registry.search.terms import Comparison, Kind, OrderTerm
 from pelton.registry.tracking import experiments, runs
+from pelton.registry.tracking.pool import fetch_planned
 
 OF_RUN: Final = {"run": "r.run"}
 DATASETS: Final = "(SELECT run, name, digest, context FROM run_datasets JOIN datasets USING (dataset))"
@@ -90,14 +91,14 @@ async def _find(
 ) -> tuple[str, bool]:
     limit = bind(search.limit)
     where = " AND ".join([f"{alias}.lifecycle_stage = ANY({bind(search.stages)})", *clauses])
-    row = await pool.fetchrow(
-        f"""
+    statement = f"""
         SELECT coalesce(json_agg(found) FILTER (WHERE place <= {limit}), '[]') AS found, count(*) > {limit} AS more
         FROM (
             SELECT {shown} AS found, row_number() OVER () AS place
             FROM (SELECT {alias}.* FROM {source} WHERE {where} ORDER BY {", ".join(columns)}
                   LIMIT {limit} + 1 OFFSET {bind(search.offset)}) AS {alias}) AS page
-        """,
-        *bind.values,
-    )
+    """
+    # the newest are found by their index whatever the values, and asked for most
+    simple = not search.filters and not search.terms
+    row = await (pool.fetchrow(statement, *bind.values) if simple else fetch_planned(pool, statement, *bind.values))
     return row["found"], row["more"]
