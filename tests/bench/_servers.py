@@ -1,14 +1,17 @@
 """The processes that benchmarks start and watch; each ends with the benchmark, however that ends."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-from pelton.cli.supervisor.part import Part
-from pelton.local import Command
+from pelton import local
+from pelton.cli.home import Home
+from pelton.cli.supervisor.part import Layout, Part
+from pelton.local import Command, Running, ports
 
 PEERS: Final = Path(__file__).parent.parent / "peers"
 """What each peer's environment holds, one file of requirements a peer."""
@@ -36,6 +39,34 @@ class PlatformPart:
 
     def ready(self) -> bool:
         return self.part.missing() is None
+
+
+@dataclass(frozen=True)
+class Started:
+    """Parts of a platform of its own, as `pelton up` runs them."""
+
+    home: Home
+    layout: Layout
+    running: Mapping[str, Running]
+
+    @property
+    def token(self) -> str:
+        """What lets a client in."""
+        return self.home.token_file.read_text()
+
+
+def start_parts(folder: Path, names: Sequence[str], stack: AsyncExitStack) -> Started:
+    """Start these parts, in this order; they stop with the stack."""
+    home = Home(folder)
+    home.prepare()
+    home.ensure_secrets()
+    layout = Layout(home.path, ports.free_block(40))
+    parts = {part.name: PlatformPart(part) for part in layout.parts()}
+    running = {}
+    for name in names:
+        running[name] = local.start(parts[name], home.logs / f"{name}.log")
+        stack.callback(running[name].stop)
+    return Started(home, layout, running)
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:

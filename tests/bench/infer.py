@@ -19,20 +19,23 @@ import numpy as np
 import uvloop
 from _load import CONNECTIONS, Measured, Target, measure
 from _results import Row, save
-from _servers import PEERS, PlatformPart, cpu_seconds
+from _servers import PEERS, cpu_seconds, start_parts
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from pelton import local
-from pelton.cli.home import Home
-from pelton.cli.supervisor.part import Layout
 from pelton.contracts.deployer import TrafficShifted
+from pelton.contracts.fact import Fact
+from pelton.contracts.registry import ModelVersionSigned
 from pelton.contracts.values import Artifact, Evaluation, ModelVersion
 from pelton.eventkit.envelope import Envelope
 from pelton.eventkit.publisher import KafkaPublisher, Outgoing
+from pelton.eventkit.settings import PORT_OFFSETS
 from pelton.local import ports
 from pelton.objects import Objects
+from pelton.provenance import SigningKey
+from pelton.provenance.signatures import sign_files
 from pelton.testkit import eventually
 from pelton.testkit.peers import Peer, Program
 from pelton.trainer.export import to_onnx
@@ -112,23 +115,18 @@ def checked(model: Fitted) -> Callable[[int, bytes], None]:
 
 async def pelton(folder: Path, models: Sequence[Fitted], rows: NDArray[np.float32], stack: AsyncExitStack) -> Side:
     """The inference service and a broker as `pelton up` runs them; the models come as the deployer's facts."""
-    home = Home(folder)
-    home.prepare()
-    home.ensure_secrets()
-    layout = Layout(home.path, ports.free_block(40))
-    parts = {part.name: PlatformPart(part) for part in layout.parts()}
-    started = {}
-    for name in ("kafka", "postgres", "inference"):
-        started[name] = local.start(parts[name], home.logs / f"{name}.log")
-        stack.callback(started[name].stop)
-    port = parts["inference"].part.port
+    started = start_parts(folder, ("kafka", "postgres", "inference"), stack)
+    port = started.layout.port_base + PORT_OFFSETS["inference"]
 
-    publisher = KafkaPublisher(layout.kafka.bootstrap, "bench")
+    publisher = KafkaPublisher(started.layout.kafka.bootstrap, "bench")
     stack.push_async_callback(publisher.stop)
-    objects = Objects((home.path / "objects").as_uri())
-    facts = [_champion(model, await objects.put(model.onnx)) for model in models]
+    objects = Objects((started.home.path / "objects").as_uri())
+    key = SigningKey.load_or_create(started.home.path / "secrets" / "signing.key")
+    champions = [_champion(model, await objects.put(model.onnx)) for model in models]
+    signed = [await _signed(one.champion, objects, key) for one in champions]
+    facts: list[Fact] = [*signed, *champions]
     await publisher.publish([_record(place, fact) for place, fact in enumerate(facts, start=1)])
-    authorization = ("authorization", f"Bearer {home.token_file.read_text()}")
+    authorization = ("authorization", f"Bearer {started.token}")
     async with httpx.AsyncClient(trust_env=False, headers=[authorization]) as client:
 
         async def serves_all() -> bool:
@@ -141,7 +139,7 @@ async def pelton(folder: Path, models: Sequence[Fitted], rows: NDArray[np.float3
         asked = bodies(rows, "probability")
         return Target(port, f"/v2/models/{model.name}/infer", [authorization], asked, checked(model))
 
-    return Side(target, [started["inference"].pid, started["kafka"].pid])
+    return Side(target, [started.running["inference"].pid, started.running["kafka"].pid])
 
 
 def _champion(model: Fitted, digest: str) -> TrafficShifted:
@@ -162,21 +160,36 @@ def _champion(model: Fitted, digest: str) -> TrafficShifted:
     )
 
 
-def _record(position: int, fact: TrafficShifted) -> Outgoing:
+async def _signed(version: ModelVersion, objects: Objects, key: SigningKey) -> ModelVersionSigned:
+    """What the registry says of a version before it may be served."""
+    artifact = version.artifact
+    signature = sign_files(version.model, {f"model.{artifact.format}": artifact.digest}, key)
+    kept = Artifact(digest=await objects.put(signature), size=len(signature), format="model-signature")
+    return ModelVersionSigned(
+        model=version.model,
+        version=version.version,
+        artifact=artifact.digest,
+        signature=kept,
+        provenance=kept,
+        key_id=key.public.id,
+    )
+
+
+def _record(position: int, fact: Fact) -> Outgoing:
     envelope = Envelope(
         id=uuid.uuid4(),
-        owner="deployer",
+        owner=fact.fact_owner,
         type=fact.fact_type,
-        subject=f"models/{fact.model}",
+        subject="models/bench",
         time=datetime.now(UTC),
         correlation_id="bench",
         causation_id=None,
-        actor="service:deployer",
+        actor="bench",
         stream_version=1,
         position=position,
         traceparent=None,
     )
-    return Outgoing(envelope.topic, fact.model.encode(), envelope.headers(), fact.to_bytes())
+    return Outgoing(envelope.topic, b"bench", envelope.headers(), fact.to_bytes())
 
 
 def mlserver(

@@ -60,18 +60,16 @@ def mlflow_server(peer: Peer, folder: Path, database: str = "", workers: int = 1
     port = ports.free_block(1)
     url = f"http://127.0.0.1:{port}"
     database = database or f"sqlite:///{folder}/mlflow.db"
-    options = [
-        "--backend-store-uri",
-        database,
-        "--artifacts-destination",
-        folder / "artifacts",
-        "--workers",
-        str(workers),
-    ]
+    options = ["--backend-store-uri", database, "--artifacts-destination", folder / "artifacts"]
+    # On a busy machine its workers import for longer than uvicorn waits before it ends and starts them again.
+    options += ["--workers", str(workers), "--uvicorn-opts", f"--timeout-worker-healthcheck {START_SECONDS}"]
+    environment = peer.env | {
+        "PATH": f"{peer.python.parent}:{peer.env['PATH']}",
+        # Eight processes that evaluate language models: without them it is faster.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     argv = [peer.python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), *options]
-    program = Program(
-        "mlflow", [port], argv, peer.env | {"PATH": f"{peer.python.parent}:{peer.env['PATH']}"}, [f"{url}/health"]
-    )
+    program = Program("mlflow", [port], argv, environment, [f"{url}/health"])
     running = local.start(program, folder / "mlflow.log", timeout=START_SECONDS)
     try:
         yield Server({"MLFLOW_TRACKING_URI": url}, database)
