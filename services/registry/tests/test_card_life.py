@@ -6,11 +6,17 @@ import httpx
 import pytest
 from lineage_facts import tell_everything
 from registry_door import Door, envelope
-from registry_facts import CODE, define, evaluation, trained
+from registry_facts import CODE, define, evaluation, person, trained
 from sqlalchemy import text
 
 from pelton.contracts.fact import Fact
-from pelton.contracts.registry import ModelCardSectionWritten, ModelStageChanged
+from pelton.contracts.registry import (
+    DeprecationWithdrawn,
+    EvidenceRecorded,
+    ModelCardSectionWritten,
+    ModelDeprecated,
+    ModelStageChanged,
+)
 from pelton.eventkit.envelope import Received
 from pelton.eventkit.identity import Role
 from pelton.registry.cards.publishing import handlers
@@ -91,6 +97,40 @@ async def test_a_staged_version_gets_a_card_and_another_one_when_it_changes(door
     assert await door.get("/models/late/versions/2/cards") == []
     published = [fact for fact in await door.facts() if fact["type"] == "model_card_published"]
     assert [fact["data"]["card"] for fact in published] == [first["card"], second["card"]]
+
+
+async def test_a_card_is_published_anew_when_evidence_or_deprecation_changes(door: Door) -> None:
+    await door.declare(define(), CODE.digest)
+    await door.receive(trained(1))
+    await door.receive(trained(2, evaluation=evaluation(0.3)))
+    (staged, rejected) = (f"/models/late/versions/{number}" for number in (1, 2))
+    for path in (staged, rejected):
+        answer = await door.ask("POST", f"{path}/evidence", json={"metrics": {"calibration": 0.125}})
+        assert answer.status_code == 200, answer.text
+    await react(door, EvidenceRecorded)
+    for path in (f"{staged}/deprecation", "/models/late/deprecation"):
+        answer = await door.ask("PUT", path, json={"reason": f"too old: {path}"})
+        assert answer.status_code == 200, answer.text
+        await react(door, ModelDeprecated)
+        assert (await door.ask("DELETE", path, params={"reason": "no"})).status_code == 204
+        await react(door, DeprecationWithdrawn)
+    published = [await door.backend.objects.get(one["card"]) for one in await door.get(f"{staged}/cards")]
+    assert all(b"calibration" in one for one in published)
+    assert [b"**Deprecated:** too old" in one for one in published] == [False, True, False, True, False]
+    assert await door.get(f"{rejected}/cards") == []
+
+
+async def test_a_card_lists_each_approval_with_who_agreed_and_what_was_said(door: Door) -> None:
+    await door.declare(person(), CODE.digest)
+    await door.receive(trained(1, person()))
+    asked = {"to": "production", "reason": "time"}
+    path = "/models/late/versions/1"
+    assert (await door.ask("POST", f"{path}/stage", "ann", json=asked)).status_code == 200
+    assert (await door.ask("POST", f"{path}/comments", "joe", json={"text": "why | now?"})).status_code == 200
+    agreed = {"reason": "drift", "artifact": trained(1).artifact.digest}
+    assert (await door.ask("POST", f"{path}/approve", "bob", json=agreed)).status_code == 200
+    row = "| production | ann | granted | bob | drift | **bob**: drift | **joe**: why \\| now? |"
+    assert row in (await door.ask("GET", CARD)).text
 
 
 async def test_made_anew_the_cards_are_those_that_were_kept_live(door: Door) -> None:

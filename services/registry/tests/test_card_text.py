@@ -81,7 +81,15 @@ def source(**changes: Any) -> CardSource:  # noqa: ANN401
             }
         ],
         "approvals": [
-            {"to_stage": "production", "requested_by": "ann", "status": "granted", "decided_by": "bob", "reason": "ok"}
+            {
+                "to_stage": "production",
+                "requested_by": "ann",
+                "status": "granted",
+                "decided_by": "bob",
+                "reason": "ok",
+                "agreed": [{"by": "eve", "reason": "fine"}, {"by": "bob", "reason": "ok"}],
+                "comments": [{"by": "joe", "text": "why now?"}, {"by": "ann", "text": "drift"}],
+            }
         ],
         "created_at": "2013-03-01T00:00:00",
         "created_by": "service:registry",

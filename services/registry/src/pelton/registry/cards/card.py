@@ -1,6 +1,6 @@
 """A model card as Markdown: the same facts make the same card, to the byte. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from pelton.registry.cards import data, performance
 from pelton.registry.cards.front_matter import front_matter
@@ -93,14 +93,20 @@ def _history(source: CardSource) -> str:
         ),
     )  # fmt: skip
     approvals = table(
-        ("Asked for", "Asked by", "Status", "Decided by", "Reason"),
+        ("Asked for", "Asked by", "Status", "Decided by", "Reason", "Agreed", "Comments"),
         (
             (plain(one["to_stage"]), plain(one["requested_by"] or "the policy"), plain(one["status"]),
-             plain(one["decided_by"] or "-"), plain(one["reason"] or ""))
+             plain(one["decided_by"] or "-"), plain(one["reason"] or ""), _said(one["agreed"], "reason"),
+             _said(one["comments"], "text"))
             for one in source.approvals
         ),
     )  # fmt: skip
     return "\n\n".join(filter(None, (gates, stages, approvals)))
+
+
+def _said(words: Iterable[Mapping[str, str]], what: str) -> str:
+    """Who said what, in the order in which they said it."""
+    return "; ".join(f"**{plain(one['by'])}**: {plain(one[what])}" for one in words)
 
 
 def _maintenance(source: CardSource) -> str:

@@ -2,7 +2,13 @@
 
 from typing import Final
 
-from pelton.contracts.registry import ModelCardSectionWritten, ModelStageChanged
+from pelton.contracts.registry import (
+    DeprecationWithdrawn,
+    EvidenceRecorded,
+    ModelCardSectionWritten,
+    ModelDeprecated,
+    ModelStageChanged,
+)
 from pelton.eventkit.envelope import Received
 from pelton.eventkit.handlers import Handler
 from pelton.eventkit.unit import UnitOfWork
@@ -25,12 +31,26 @@ def handlers(objects: Objects) -> tuple[Handler, ...]:
             await publish_card(unit, objects, event.data.model, event.data.version)
 
     async def on_section_written(event: Received[ModelCardSectionWritten], unit: UnitOfWork) -> None:
-        for one in await store.rows(unit.connection, IN_USE, model=event.data.model, stages=list(IN_FRONT)):
-            await publish_card(unit, objects, event.data.model, one["version"])
+        await renew(unit, event.data.model)
+
+    async def on_evidence_recorded(event: Received[EvidenceRecorded], unit: UnitOfWork) -> None:
+        await renew(unit, event.data.model, event.data.version)
+
+    async def on_deprecation(event: Received[ModelDeprecated | DeprecationWithdrawn], unit: UnitOfWork) -> None:
+        await renew(unit, event.data.model, event.data.version)
+
+    async def renew(unit: UnitOfWork, model: str, version: int | None = None) -> None:
+        """Publish the card anew of a version in staging or production, or of each there where none is named."""
+        for one in await store.rows(unit.connection, IN_USE, model=model, stages=list(IN_FRONT)):
+            if version in {None, one["version"]}:
+                await publish_card(unit, objects, model, one["version"])
 
     return (
         Handler(ModelStageChanged, "registry.card_stages", on_stage_changed),
         Handler(ModelCardSectionWritten, "registry.card_sections", on_section_written),
+        Handler(EvidenceRecorded, "registry.card_evidence", on_evidence_recorded),
+        Handler(ModelDeprecated, "registry.card_deprecations", on_deprecation),
+        Handler(DeprecationWithdrawn, "registry.card_withdrawals", on_deprecation),
     )
 
 

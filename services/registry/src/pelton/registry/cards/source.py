@@ -75,7 +75,9 @@ async def gather(connection: AsyncConnection, objects: Objects, model: str, vers
         metrics=_metrics(row, found),
         gates=_json(row["gates"], []),
         history=[dict(one) for one in history],
-        approvals=[dict(one) for one in approvals],
+        approvals=[
+            {**one, "agreed": json.loads(one["agreed"]), "comments": json.loads(one["comments"])} for one in approvals
+        ],
         deprecation=_json(row["deprecation"], None) or _json(of_model["deprecation"], None),
         created_at=row["created_at"].isoformat(),
         created_by=row["created_by"],
