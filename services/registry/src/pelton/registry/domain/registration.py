@@ -16,8 +16,7 @@ def register(
 ) -> Sequence[Fact]:
     """A declaration; the same definition and code again is no fact, whatever commit they come from now.
 
-    What is trained is the definition and the code. Where the same content was found again is no change of the model,
-    and a fact of it would start a training.
+    What is trained is the definition and the code. Where the same content was found again is no change of the model.
 
     Raises:
         InvalidDefinition: a gate that no evaluation can meet, or a name under which others log versions.
