@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -11,13 +12,20 @@ from registry_facts import artifact
 
 from pelton.contracts.definitions import Approvers, StageGates, StagePolicy
 from pelton.contracts.fact import Fact
-from pelton.contracts.registry import LoggedRun, ModelPromoted, ModelStageChanged
+from pelton.contracts.registry import LoggedRun
 from pelton.contracts.values import Artifact, Stage
 from pelton.registry.domain import approvals, catalogue, policies, promotion, transitions
 from pelton.registry.domain.catalogue import Draft
 from pelton.registry.domain.model import Model
 from pelton.registry.domain.policies import Seen
-from pelton.registry.domain.refusals import Refusal
+from pelton.registry.domain.refusals import (
+    AgreedAlready,
+    ArtifactMismatch,
+    GatesFailed,
+    OwnRequest,
+    Refusal,
+    RequestExpired,
+)
 
 VERSIONS = st.integers(1, 4)
 PEOPLE = st.sampled_from(["ann", "bob", "carl", "dora"])
@@ -31,7 +39,7 @@ LEGAL = {
 }
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LIFETIME = timedelta(hours=1)
-SAFE = Seen(unsafe_files=())
+SAFE, UNSAFE = Seen(unsafe_files=()), Seen(unsafe_files=("model.pkl is a pickle",))
 
 
 @dataclass
@@ -84,7 +92,7 @@ class Governance(RuleBasedStateMachine):
         return good and version not in self.unsafe
 
     def seen(self, version: int) -> Seen:
-        return Seen(unsafe_files=("model.pkl is a pickle",) if version in self.unsafe else ())
+        return UNSAFE if version in self.unsafe else SAFE
 
     def put(self, version: int, stage: str) -> None:
         """What a move does: to the stage, to what waits, and to who serves."""
@@ -152,6 +160,21 @@ class Governance(RuleBasedStateMachine):
 
     def void(self, stage: str) -> None:
         self.requests = {one: request for one, request in self.requests.items() if request.to != stage}
+
+    def eligible(self) -> list[tuple[int, str]]:
+        """The moves that would be a request."""
+        return [
+            (version, to)
+            for version, stage in sorted(self.stages.items())
+            for to, rules in sorted(self.rules.items())
+            if rules.needed and (stage, to) in LEGAL and version not in self.requests and self.passes(version, to)
+        ]
+
+    @precondition(lambda self: self.eligible())
+    @rule(data=st.data(), by=PEOPLE)
+    def request(self, data: st.DataObject, by: str) -> None:
+        version, to = data.draw(st.sampled_from(self.eligible()))
+        self.move(version, to, by)
 
     @rule(version=VERSIONS, to=STAGES, by=PEOPLE)
     def move(self, version: int, to: Stage, by: str) -> None:
@@ -294,30 +317,26 @@ class Governance(RuleBasedStateMachine):
             assert version.pending is None or version.pending.artifact == version.artifact
             assert version.pending is None or version.pending.requested_by not in version.agreed
 
+    @invariant()
+    def nobody_gets_a_request_through_who_may_not(self) -> None:
+        """Tried on whatever waits: who would succeed is rarely among those that the rules draw."""
+        for version, request in self.requests.items():
+            moment = self.now if request.until is None else min(self.now, request.until - LIFETIME)
+            mine = artifact(request.content)
+            self.refuses(OwnRequest, version, mine, request.by, moment)
+            self.refuses(ArtifactMismatch, version, artifact(99), "eve", moment)
+            for one in request.agreed:
+                self.refuses(AgreedAlready, version, mine, one, moment)
+            if request.until is not None:
+                self.refuses(RequestExpired, version, mine, "eve", request.until)
+            if len(request.agreed) + 1 == request.needed:
+                self.refuses(GatesFailed, version, mine, "eve", moment, UNSAFE)
 
-def test_a_governed_promotion_leaves_one_version_in_production() -> None:
-    """Also where several stood there while moves were free."""
-    model = Model.initial("loans")
-
-    def then(facts: Sequence[Fact]) -> Sequence[Fact]:
-        nonlocal model
-        for fact in facts:
-            model = model.evolve(fact)
-        return facts
-
-    then(catalogue.create(model, "loans"))
-    for number in (1, 2, 3):
-        content = Artifact(digest=artifact(number), size=1, format="onnx")
-        then(catalogue.log(model, Draft("here", artifact=content)))
-    for number in (1, 2):
-        then(transitions.move_by_hand(model, number, "production", "ann", "go", START))
-    then(policies.set_policy(model, "production", StagePolicy(), "rules"))
-    then(transitions.move_by_hand(model, 3, "staging", "ann", "go", START, SAFE))
-    facts = then(transitions.move_by_hand(model, 3, "production", "ann", "go", START, SAFE))
-    moves = [(fact.version, fact.to_stage) for fact in facts if isinstance(fact, ModelStageChanged)]
-    assert moves == [(1, "archived"), (2, "archived"), (3, "production")]
-    assert isinstance(facts[-1], ModelPromoted)
-    assert (facts[-1].previous, model.former) == (2, (1, 2))
+    def refuses(
+        self, refusal: type[Refusal], version: int, looked_at: str, by: str, now: datetime, *seen: Seen
+    ) -> None:
+        with pytest.raises(refusal):
+            approvals.approve(self.model, version, looked_at, by, "yes", now, *seen)
 
 
 TestGovernance = Governance.TestCase
