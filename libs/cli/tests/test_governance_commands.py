@@ -13,6 +13,7 @@ import httpx
 import pytest
 from command import Command
 
+from pelton.contracts.canonical import sha256
 from pelton.eventkit.identity import Role, load_or_create_key, mint
 from pelton.local import ports
 from pelton.testkit import KafkaInstance, PostgresInstance, eventually
@@ -111,14 +112,32 @@ async def test_a_model_is_governed_from_the_command_line(
         in pelton("model", "variants", "set", MODEL, "a=1", "--key", "id", *why).error
     )
     assert "salt 1" in run("variants", "show", MODEL)
-    run("variants", "end", MODEL, *why)
+    assert asked("variants", "end", MODEL, *why) == {"variants": None}
     assert asked("alias", "set", MODEL, "next", "2")["aliases"] == {"champion": 1, "next": 2}
     assert asked("alias", "remove", MODEL, "next")["aliases"] == {"champion": 1}
     late = asked("deprecate", MODEL, "--version", "1", "--sunset", "2126-01-01", "--successor", "2", *why)
     assert late["deprecation"]["sunset"].startswith("2126-01-01")
     run("deprecate", MODEL, "--version", "1", "--undo", *why)
     assert asked("usage", MODEL) == []
-    run("policy", "remove", MODEL, "production", *why)
+    assert asked("policy", "remove", MODEL, "production", *why) == {"policy": None}
     told = [one["what"] for one in asked("history", MODEL, "--version", "1")]
     assert told[:4] == ["deprecated no more", "deprecated until 2126-01-01", "champion", "staging → production"]
     assert "champion" in run("history", MODEL)
+
+
+async def test_an_administrator_allows_a_content_by_its_digest(
+    registry: httpx.AsyncClient, pelton: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PELTON_PORT_BASE", str(registry.base_url.port - 1 if registry.base_url.port else 0))
+    monkeypatch.setenv("PELTON_HOME", str(tmp_path))
+    digest, why = sha256(b"a pickle"), ("--reason", "read it")
+
+    def listed() -> list[tuple[str, str]]:
+        return [(one["digest"], one["reason"]) for one in json.loads(pelton("artifact", "allowed", "--json").out)]
+
+    assert "passes from here on" in pelton("artifact", "allow", digest, *why).out
+    assert listed() == [(digest, "read it")]
+    assert f"{digest}  by ann" in pelton("artifact", "allowed").out
+    assert json.loads(pelton("artifact", "revoke", digest, *why, "--json").out) == {"digest": digest, "allowed": False}
+    assert listed() == []
+    assert "was not allowed" in pelton("artifact", "revoke", digest, *why).error

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import typer
 
-from pelton.cli.rows import console, rows_of, show
+from pelton.cli.rows import console, every_row, show
 from pelton.sdk.client import Client
 from pelton.sdk.errors import PeltonError
 
@@ -69,7 +69,7 @@ def promote(
 def approvals(as_json: Json = False) -> None:
     """What waits for a decision, with what was said about it."""
     with Client() as client:
-        found = _all(client, "/v1/approvals")
+        found = every_row(client, "registry", "/v1/approvals")
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -178,11 +178,11 @@ def set_policy(name: str, stage: Earned, content: Content, reason: Reason, as_js
 
 
 @policy.command("remove")
-def remove_policy(name: str, stage: Earned, reason: Reason) -> None:
+def remove_policy(name: str, stage: Earned, reason: Reason, as_json: Json = False) -> None:
     """Let the model's definition decide again, or nobody."""
     with Client() as client:
         client.send("registry", "DELETE", f"{_path(name)}/policies/{stage.value}", params={"reason": reason})
-    _say(f"{name} has no policy for {stage.value} any more.")
+    _done({"policy": None}, f"{name} has no policy for {stage.value} any more.", as_json=as_json)
 
 
 @alias.command("set")
@@ -230,11 +230,11 @@ def set_variants(
 
 
 @variants.command("end")
-def end_variants(name: str, reason: Reason) -> None:
+def end_variants(name: str, reason: Reason, as_json: Json = False) -> None:
     """Let the champion answer alone again."""
     with Client() as client:
         client.send("registry", "DELETE", f"{_path(name)}/variants", params={"reason": reason})
-    _say(f"The champion of {name} answers alone.")
+    _done({"variants": None}, f"The champion of {name} answers alone.", as_json=as_json)
 
 
 def _path(name: str, version: int | None = None) -> str:
@@ -244,18 +244,6 @@ def _path(name: str, version: int | None = None) -> str:
 
 def _alias_path(name: str, alias: str) -> str:
     return f"{_path(name)}/aliases/{quote(alias, safe='')}"
-
-
-def _all(client: Client, path: str) -> list[dict[str, Any]]:
-    """Every row of a list that comes in pages."""
-    found: list[dict[str, Any]] = []
-    page = None
-    while True:
-        answer = client.get("registry", path, limit=200, page=page)
-        found += rows_of(answer)
-        page = answer["next_page"]
-        if page is None:
-            return found
 
 
 def _arm(text: str) -> dict[str, Any]:

@@ -6,7 +6,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from pelton.cli import access, audit, cards, declare, demo, governance, lifecycle, lineage, models, provenance
+from pelton.cli import (
+    access,
+    allowances,
+    audit,
+    cards,
+    declare,
+    demo,
+    governance,
+    lifecycle,
+    lineage,
+    models,
+    provenance,
+)
 from pelton.cli.home import HomeError
 from pelton.local.errors import LocalError
 from pelton.sdk.errors import PeltonError
@@ -18,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (lifecycle.app, declare.app, models.app, access.app, lineage.app):
+for commands in (lifecycle.app, declare.app, models.app, access.app, allowances.app, lineage.app):
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
 for commands in (cards.app, governance.app, provenance.app):

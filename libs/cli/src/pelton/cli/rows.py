@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pelton.sdk.client import Client
+
 console = Console()
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
@@ -20,6 +22,18 @@ def rows_of(answer: Any) -> Sequence[dict[str, Any]]:  # noqa: ANN401 - a page o
     if isinstance(answer, list):
         return answer
     return next((value for value in answer.values() if isinstance(value, list)), [answer])
+
+
+def every_row(client: Client, service: str, path: str) -> Sequence[dict[str, Any]]:
+    """The rows of a list that comes in pages, all of them."""
+    found: list[dict[str, Any]] = []
+    page = None
+    while True:
+        answer = client.get(service, path, limit=200, page=page)
+        found += rows_of(answer)
+        page = answer["next_page"]
+        if page is None:
+            return found
 
 
 def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
