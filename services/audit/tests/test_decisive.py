@@ -8,17 +8,26 @@ import pytest
 
 from pelton.cli.audit.decisive import decisive, headline, moment
 from pelton.contracts.canonical import sha256
-from pelton.contracts.definitions import DegradationDefinition
+from pelton.contracts.definitions import Approvers, DegradationDefinition, StageGates, StagePolicy
 from pelton.contracts.deployer import Evidence, GuardrailBreached, RolloutAdvanced, StepSettings
 from pelton.contracts.fact import Fact
 from pelton.contracts.feature import SourceAdvanced
 from pelton.contracts.monitor import PerformanceDegraded, WindowPerformance
 from pelton.contracts.registry import (
+    ApprovalGranted,
+    ApprovalRequested,
+    ArtifactAllowed,
     Gate,
+    ModelDeprecated,
+    ModelPolicySet,
+    ModelRetired,
     ModelRolledBack,
     ModelStageChanged,
     ModelVersionCreated,
     ModelVersionRejected,
+    Variant,
+    VariantsConfigured,
+    VariantsEnded,
 )
 from pelton.contracts.trainer import Candidate, TrainingCompleted, TrainingDeferred, Trigger
 from pelton.contracts.values import Artifact, Environment, Evaluation, ModelVersion, Window
@@ -175,6 +184,66 @@ def test_a_fact_is_told_by_the_numbers_that_decided(fact: Fact, said: list[str])
     for part in said:
         assert part in lines
     assert headline(fact.fact_type) == type(fact).__name__
+
+
+@pytest.mark.parametrize(
+    ("fact", "said"),
+    [
+        (
+            ApprovalRequested(
+                model="late", version=2, artifact=DIGEST, role="approver", requested_by="ann", count=2, team="risk"
+            ),
+            [
+                "version 2 to production, asked by ann: no reason given",
+                f"2 persons with the role approver of the team risk must agree, to {DIGEST}",
+            ],
+        ),
+        (
+            ApprovalGranted(
+                model="late", version=2, artifact=DIGEST, by="bob", mode="person", reason="fair", remaining=1
+            ),
+            ["version 2 by bob (person): fair; 1 more must agree"],
+        ),
+        (
+            ModelPolicySet(
+                model="late",
+                stage="staging",
+                policy=StagePolicy(gates=StageGates(floors={"auc": 0.7}, safe_formats=True), approvals=Approvers()),
+                reason="rules",
+            ),
+            ["to enter staging: auc 0.7 at least, safe formats, one person with the role approver must agree: rules"],
+        ),
+        (
+            ModelPolicySet(model="late", stage="staging", policy=None, reason="too strict"),
+            ["no policy for staging any more: too strict"],
+        ),
+        (
+            VariantsConfigured(
+                model="late",
+                variants=(
+                    Variant(name="old", version=1, weight=0.8),
+                    Variant(name="new", version=2, weight=0.2),
+                ),
+                key="customer",
+                salt="spring",
+                reason="enough?",
+            ),
+            ["old is version 1 for 0.8, new is version 2 for 0.2 of the values of customer (salt spring): enough?"],
+        ),
+        (VariantsEnded(model="late", reason="decided"), ["the model: decided"]),
+        (
+            ModelDeprecated(model="late", version=1, sunset=NOON, reason="v2 is fairer", successor=2),
+            ["version 1 until 2013-04-01T12:00:00Z, then version 2: v2 is fairer"],
+        ),
+        (
+            ModelRetired(model="late", version=2, successor=1),
+            ["version 2 is the champion no more; version 1, which stood beside it, is"],
+        ),
+        (ArtifactAllowed(artifact=DIGEST, by="ann", reason="read it"), [f"{DIGEST}, by ann: read it"]),
+    ],
+)
+def test_what_people_lay_down_and_decide_is_told_with_their_reasons(fact: Fact, said: list[str]) -> None:
+    assert decisive(type(fact).fact_type, json.loads(fact.to_bytes())) == said
 
 
 def test_the_event_time_is_that_of_the_evidence_or_the_trigger() -> None:

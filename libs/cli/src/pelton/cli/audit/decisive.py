@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from math import exp
 from typing import Any, Final
 
+from pelton.cli.audit import people
+
 Data = Mapping[str, Any]
 
 MOST_FEATURES: Final = 4
@@ -43,11 +45,6 @@ def _promoted(data: Data) -> list[str]:
 
 def _rolled_back(data: Data) -> list[str]:
     return [f"from version {data['from_version']} back to {data['version']}: {data['reason']}"]
-
-
-def _approved(data: Data) -> list[str]:
-    reason = data["reason"] or "no reason given"
-    return [f"version {data['version']} by {data['by']} ({data.get('mode', 'person')}): {reason}"]
 
 
 def _stage(data: Data) -> list[str]:
@@ -181,10 +178,9 @@ def _e_value(logarithm: float) -> str:
 
 
 _BY_NAME: Final[Mapping[str, Callable[[Data], list[str]]]] = {
+    **people.BY_NAME,
     "ModelPromoted": _promoted,
     "ModelRolledBack": _rolled_back,
-    "ApprovalGranted": _approved,
-    "ApprovalDenied": _approved,
     "ModelStageChanged": _stage,
     "ModelVersionValidated": _gates,
     "ModelVersionRejected": _gates,

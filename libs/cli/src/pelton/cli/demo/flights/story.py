@@ -71,7 +71,7 @@ async def follow(kafka: str, see: Callable[[Told], None]) -> None:
         await consumer.stop()
 
 
-def _tell(story: Story, fact: Fact) -> str | None:  # noqa: C901, PLR0912 - one case a fact
+def _tell(story: Story, fact: Fact) -> str | None:  # noqa: C901, PLR0912, PLR0915 - one case a fact
     """Bring the story up to date, and say in a line what happened; None for what needs no line."""
     match fact:
         case feature.SourceAdvanced():
@@ -129,6 +129,16 @@ def _tell(story: Story, fact: Fact) -> str | None:  # noqa: C901, PLR0912 - one 
             story.champion = fact.version
             story.alerts.clear()
             return f"[bold red]        rolled back to version {fact.version}: {fact.reason}[/]"
+        case registry.ModelRetired():
+            story.champion = fact.successor
+            return f"[bold red]        version {fact.version} is the champion no more[/]"
+        case registry.ApprovalRequested():
+            return f"        version {fact.version} waits for a person to let it into {fact.to_stage}"
+        case registry.VariantsConfigured():
+            shares = ", ".join(f"version {one.version} {one.weight:.0%}" for one in fact.variants)
+            return f"        by {fact.key}: {shares}"
+        case registry.VariantsEnded():
+            return f"        no variants any more: {fact.reason}"
         case _:
             pass
     return None
