@@ -27,7 +27,6 @@ from pelton.registry.mlflow.artifacts import tree_of
 from pelton.registry.signing import api
 from pelton.registry.signing.signer import Signer
 from pelton.testkit import eventually
-from pelton.testkit.servers import PostgresInstance
 
 
 @pytest.fixture
@@ -189,16 +188,19 @@ async def test_signatures_are_made_anew_from_the_facts(door: Door, signer: Signe
 
 
 async def test_the_signer_is_woken_by_facts(
-    door: Door, signer: Signer, postgres: PostgresInstance, monkeypatch: pytest.MonkeyPatch
+    door: Door, signer: Signer, units: Units, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pelton.registry.signing.signer.LOOK_EVERY_SECONDS", 300)
-    running = asyncio.create_task(signer.run(postgres.database().replace("+asyncpg", "")))
-    await train(door, 1)
+    dsn = units.engine.url.render_as_string(hide_password=False).replace("+asyncpg", "")
+    running = asyncio.create_task(signer.run(dsn))
+    for number in (1, 2, 3):
+        await train(door, number)
 
-    async def done() -> bool:
-        return any(one["type"] == "model_version_signed" for one in await door.facts())
+        async def done(wanted: int = number) -> bool:
+            assert not running.done(), running.exception()
+            return [one["type"] for one in await door.facts()].count("model_version_signed") == wanted
 
-    await eventually(done, timeout=30)
+        await eventually(done, timeout=30)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
