@@ -11,7 +11,7 @@ import yaml
 from typer.core import TyperGroup
 
 from pelton.cli.main import app
-from pelton.contracts.definitions import ModelDefinition
+from pelton.contracts.definitions import ModelDefinition, StagePolicy
 from pelton.sdk.project import load_project
 
 ROOT = Path(__file__).parents[3]
@@ -55,6 +55,13 @@ def test_the_model_of_the_guide_is_a_project_that_loads(tmp_path: Path) -> None:
     project = load_project(tmp_path)
     assert project.model == ModelDefinition.model_validate(yaml.safe_load(definition))
     assert {view.name for view in project.views} == {"card_payments"}
+
+
+def test_the_policy_of_the_guide_is_one_that_the_registry_takes() -> None:
+    (policy,) = blocks(ROOT / "docs" / "guides" / "governance.md", "json")
+    read = StagePolicy.model_validate_json(policy)
+    assert read.approvals is not None
+    assert read.gates.champion_test is not None
 
 
 def test_every_link_to_a_file_leads_somewhere() -> None:
