@@ -340,4 +340,4 @@ class Governance(RuleBasedStateMachine):
 
 
 TestGovernance = Governance.TestCase
-TestGovernance.settings = settings(max_examples=150, stateful_step_count=40)
+TestGovernance.settings = settings(max_examples=200, stateful_step_count=50)
