@@ -45,12 +45,12 @@ async def throughput(sides: Sequence[tuple[Side, Clients]]) -> Rates:
     return found
 
 
-async def long_run(side: Side, own: Clients, batches: int) -> dict[str, list[float]]:
+async def long_run(side: Side, own: Clients, how: str, batches: int) -> dict[str, list[float]]:
     """The seconds for one run of very many points: to log it, to read it whole, and as a chart shows it."""
     await own.prepare(side)
     return {
-        "logged": [await own.time("log_batch", batches)],
-        "read page by page": [await own.time("history") for _ in range(ROUNDS)],
+        "logged" if how == "log_batch" else "logged without the client": [await own.time(how, batches)],
+        "read page by page": [await own.time("history")],
         "sampled to 320": [await own.time("downsample") for _ in range(ROUNDS)],
     }
 
@@ -58,15 +58,15 @@ async def long_run(side: Side, own: Clients, batches: int) -> dict[str, list[flo
 async def long_runs(sides: Sequence[tuple[Side, Clients]]) -> list[Row]:
     """Runs as long as the others can take, and a longer one of Pelton's own."""
     (ours, *others) = sides
-    found = await long_run(*ours, OTHERS_BATCHES)
+    found = await long_run(*ours, "log_batch", OTHERS_BATCHES)
     rows = []
     for other in others:
-        theirs = await long_run(*other, OTHERS_BATCHES)
+        theirs = await long_run(*other, "log_batch", OTHERS_BATCHES)
         rows += [
             Row.cost(f"{OTHERS_BATCHES * BATCH:,} points of a run, {what}", "s", seconds, other[0].name, theirs[what])
             for what, seconds in found.items()
         ]
-    found = await long_run(*ours, BATCHES)
+    found = await long_run(*ours, "log_without_client", BATCHES)
     rows += [Row.cost(f"{BATCHES * BATCH:,} points of a run, {what}", "s", seconds) for what, seconds in found.items()]
     return rows
 

@@ -25,7 +25,7 @@ def main() -> None:
             answers[step.__name__] = step(world)
         except Exception as error:  # noqa: BLE001 - whatever it is, the test says it
             traceback.print_exc()
-            answers[step.__name__] = {"failed": f"{type(error).__name__}: {error}"}
+            answers[step.__name__] = {"raised": f"{type(error).__name__}: {error}"}
     Path(sys.argv[1]).write_text(world.named(json.dumps(answers, sort_keys=True)))
 
 

@@ -214,7 +214,7 @@ def traced(world: World) -> Any:  # noqa: ANN401, ARG001
 
     answer = double(21)
     mlflow.flush_trace_async_logging()
-    return answer
+    return {"doubled": answer}
 
 
 STEPS: tuple[Callable[[World], Any], ...] = (experiments, autolog, explicit, searches, artifacts, ends, traced)

@@ -18,6 +18,9 @@ SECONDS = 300
 DIFFERENCES = {
     "explicit/metrics/much": "inf",  # MLflow stores the largest number there is instead
     "explicit/metrics/little": "-inf",
+    # MLflow leaves out a size of nothing, which clients take for an unknown one.
+    "artifacts/listed below": [["tree/deep", True, None], ["tree/empty", False, 0]],
+    "deleted/version of no model": "RESOURCE_DOES_NOT_EXIST",  # MLflow finds fault with the source first
 }
 
 
@@ -52,8 +55,8 @@ def leaves(answer: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: A
 
 
 def test_every_step_of_the_round_is_done(ours: dict[str, Any]) -> None:
-    failures = {step: answer["failed"] for step, answer in ours.items() if "failed" in (answer or {})}
-    assert not failures
+    raised = {step: answer["raised"] for step, answer in ours.items() if "raised" in answer}
+    assert not raised
 
 
 def test_what_autolog_logs_by_itself_arrives(ours: dict[str, Any]) -> None:
