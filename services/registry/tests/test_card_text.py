@@ -181,6 +181,13 @@ def test_a_logged_version_of_which_little_is_known_has_a_card_too() -> None:
     assert "None" not in rest
 
 
+def test_the_metrics_of_a_logged_run_are_not_said_to_be_of_rows_held_out() -> None:
+    front, _ = parts(card(source(details=None, contents={}, run_id="r1", metrics={"training_auc": 0.9})))
+    (result,) = front["model-index"][0]["results"]
+    assert result["task"] == {"type": "other"}
+    assert result["dataset"] == {"type": "pelton", "name": "as run r1 logged it"}
+
+
 def test_a_deprecated_version_says_so_at_its_head() -> None:
     told = {"reason": "an error in the labels", "sunset": "2013-06-01T00:00:00", "successor": 4}
     text = page("x", body(source(deprecation=told), marks=False))

@@ -73,8 +73,8 @@ def approvals(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(found))
         return
-    names = ("model", "version", "to_stage", "requested_by", "request", "role", "team", "needed", "expires_at")
-    show([{key: one[key] for key in names} | {"agreed": _people(one["agreed"])} for one in found], as_json=False)
+    columns = ("model", "version", "to_stage", "requested_by", "request", "role", "needed", "expires_at", "agreed")
+    show([one | {"agreed": _people(one["agreed"])} for one in found], as_json=False, columns=columns)
     for one in found:
         for comment in one["comments"]:
             _say(f"{one['model']} v{one['version']}, {comment['by']}: {comment['text']}")
@@ -114,8 +114,7 @@ def history(
     """Who did what to a model, when and why; of one that was deleted too."""
     with Client() as client:
         found = client.get("registry", f"{_path(name, version)}/history", limit=limit)["history"]
-    names = ("time", "version", "what", "actor", "reason")
-    show(found if as_json else [{key: one[key] for key in names} for one in found], as_json=as_json)
+    show(found, as_json=as_json, columns=("time", "version", "what", "actor", "reason"))
 
 
 @app.command()

@@ -43,7 +43,10 @@ def list_models(as_json: Json = False) -> None:
 @model.command("show")
 def show_model(name: str, as_json: Json = False) -> None:
     """A model's versions and their stages."""
-    _show(lambda client: rows_of(client.get("registry", f"/v1/models/{quote(name, safe='')}/versions")), as_json)
+    path = f"/v1/models/{quote(name, safe='')}/versions"
+    with Client() as client:
+        versions = rows_of(client.get("registry", path))
+    show(versions, as_json=as_json, columns=("version", "stage", "aliases", "created_by", "created_at", "artifact"))
 
 
 @model.command()

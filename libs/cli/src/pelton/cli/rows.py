@@ -36,21 +36,29 @@ def every_row(client: Client, service: str, path: str) -> Sequence[dict[str, Any
             return found
 
 
-def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Print rows as a table, without what nests; as JSON nothing is left out."""
+def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, columns: Sequence[str] = ()) -> None:
+    """Print these columns of rows as a table, or else all that have something to show and do not nest.
+
+    As JSON nothing is left out.
+    """
     if as_json:
         typer.echo(json.dumps(rows))
         return
     if not rows:
         console.print("Nothing yet.")
         return
-    names = [name for name, value in rows[0].items() if not isinstance(value, dict | list)]
+    names = columns or [name for name in rows[0] if _is_shown([row.get(name) for row in rows])]
     table = Table(box=None, pad_edge=False)
     for name in names:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(cell(row.get(name)) for name in names))
     console.print(table, highlight=False)
+
+
+def _is_shown(values: Sequence[object]) -> bool:
+    nested = any(isinstance(value, dict | list) for value in values)
+    return not nested and any(value not in (None, "") for value in values)
 
 
 def cell(value: object) -> str:
@@ -62,6 +70,8 @@ def cell(value: object) -> str:
             return "yes" if value else "no"
         case float():
             return f"{value:.5g}"
+        case list():
+            return ", ".join(map(str, value)) or "-"
         case str() if _TIME.match(value):
             return value[:19].replace("T", " ")
         case str():

@@ -7,7 +7,8 @@ import yaml
 from pelton.registry.cards.source import CardSource
 
 LIBRARIES: Final = {"onnx": "onnx", "skops": "sklearn", "safetensors": "safetensors"}
-TASK: Final = "tabular-classification"
+TRAINED_TASK: Final = "tabular-classification"
+LOGGED_TASK: Final = "other"
 
 
 def front_matter(source: CardSource) -> str:
@@ -32,7 +33,7 @@ def _results(source: CardSource) -> list[dict[str, Any]]:
     if not scores:
         return []
     result: dict[str, Any] = {
-        "task": {"type": TASK},
+        "task": {"type": TRAINED_TASK if source.details is not None else LOGGED_TASK},
         "dataset": {"type": "pelton", "name": _dataset(source)},
         "metrics": [{"type": name, "name": name, "value": value} for name, value in sorted(scores.items())],
     }
@@ -45,7 +46,10 @@ def _dataset(source: CardSource) -> str:
     names = [name for name in source.contents.get("data", {}) if name != "dataset"]
     if names:
         return ", ".join(names)
-    return f"held-out rows of {source.model}"
+    if source.details is not None:
+        return f"held-out rows of {source.model}"
+    # whoever logged the run knows what it was measured on: rows it was trained on, perhaps
+    return f"as run {source.run_id} logged it" if source.run_id else "as its owner recorded it"
 
 
 def _identity(source: CardSource) -> dict[str, Any]:

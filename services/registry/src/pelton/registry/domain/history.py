@@ -25,6 +25,7 @@ from pelton.contracts.registry import (
     ModelVersionDeleted,
     ModelVersionLogged,
     ModelVersionRejected,
+    ModelVersionSigned,
     ModelVersionValidated,
     RegisteredModelCreated,
     RegisteredModelDeleted,
@@ -72,6 +73,8 @@ def _of_stages(fact: Fact) -> str | None:
             return "trained"
         case ModelVersionLogged():
             return f"logged from {fact.source}"
+        case ModelVersionSigned():
+            return "signed"
         case ModelVersionChanged():
             return "its content changed: approvals and evidence are void"
         case ModelStageChanged():
