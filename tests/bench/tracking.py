@@ -18,7 +18,7 @@ from _servers import PEERS
 from pelton.testkit.peers import Peer
 
 ROUNDS = 3
-SECONDS = 1.5
+SECONDS = 1.0
 TOGETHER = (1, 4)
 BATCH = 1000
 CASES = {
@@ -29,7 +29,7 @@ CASES = {
     "search_runs": ("search: 100 of 10,000 runs, filtered, ordered", 1),
 }
 # Of one run: at Pelton's count the others would take minutes.
-BATCHES, OTHERS_BATCHES = 1000, 100
+BATCHES, OTHERS_BATCHES = 1000, 50
 
 Rates = dict[tuple[str, int, str], list[float]]
 
