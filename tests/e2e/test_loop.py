@@ -142,8 +142,9 @@ def test_a_trace_leads_from_an_upstream_event_to_the_prediction_and_on_to_the_pr
 
 
 def test_nothing_is_left_running(run: Run) -> None:
-    left = [one.pid for one in psutil.process_iter() if _works_on(one, run.home)]
-    assert left == []
+    left = [one for one in psutil.process_iter() if _works_on(one, run.home)]
+    _, staying = psutil.wait_procs(left, timeout=10)  # one that was told to end may need a moment
+    assert staying == []
 
 
 def _works_on(process: psutil.Process, home: Path) -> bool:

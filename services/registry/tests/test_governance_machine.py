@@ -97,10 +97,11 @@ class Governance(RuleBasedStateMachine):
     def put(self, version: int, stage: str) -> None:
         """What a move does: to the stage, to what waits, and to who serves."""
         self.requests.pop(version, None)
-        before, self.stages[version] = self.stages[version], stage
+        champion = self.champion
+        self.stages[version] = stage
         if stage == "production":
             self.served = [one for one in self.served if one != version] + [version]
-        elif before == "production" and self.served and self.champion == version:
+        elif champion == version:
             self.retire()
 
     @property
