@@ -12,7 +12,7 @@ from pelton.registry.access.domain import Action
 from pelton.registry.catalogue import listing
 from pelton.registry.domain.refusals import UnknownAlias
 from pelton.registry.mlflow import limits, pages
-from pelton.registry.mlflow.model_versions import number_of
+from pelton.registry.mlflow.model_versions import Search, Tag, number_of
 from pelton.registry.mlflow.ordering import no_model, order, permit_reading
 from pelton.registry.mlflow.reading import Required
 from pelton.registry.mlflow.stages import NAMES, stage_of
@@ -24,13 +24,6 @@ PAGE: Final = 100
 MOST_RESULTS: Final = 1000
 LATEST: Final = "latest"
 """The alias of the newest version, which nobody sets."""
-
-
-class Tag(msgspec.Struct):
-    """A tag."""
-
-    key: Required
-    value: str = ""
 
 
 class Create(msgspec.Struct):
@@ -74,15 +67,6 @@ class DeleteTag(msgspec.Struct):
 
     name: Required
     key: Required
-
-
-class Search(msgspec.Struct):
-    """What is searched for."""
-
-    filter: str | None = None
-    max_results: int | None = None
-    order_by: list[str] | None = None
-    page_token: str | None = None
 
 
 class Latest(msgspec.Struct):
