@@ -8,9 +8,10 @@ import lmdb
 
 from pelton.contracts.definitions import FeatureViewDefinition
 from pelton.tiles.errors import TilesError
+from pelton.tiles.features import Features, of_tiles
 from pelton.tiles.plan import plan_of
 from pelton.tiles.store import MAP_SIZE, TILES, LmdbTileStore, tile_key
-from pelton.tiles.tiles import Series, Tiles
+from pelton.tiles.tiles import Ints, Series, Tiles
 
 _READERS: Final = 512
 
@@ -30,6 +31,14 @@ class TileReader:
         reader._environment = store.environment
         reader._tiles = store.environment.open_db(TILES)
         return reader
+
+    def features(self, view: FeatureViewDefinition, keys: Sequence[str], at_ms: Ints) -> Features:
+        """Every feature of the view for each (entity, moment).
+
+        Raises:
+            TilesError: the store cannot be read.
+        """
+        return of_tiles(view, self.read(view, sorted(set(keys))), keys, at_ms)
 
     def read(self, view: FeatureViewDefinition, keys: Sequence[str]) -> Tiles:
         """The tiles of those entities that have some; before the store's first commit, none.

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pelton.contracts.definitions import FeatureViewDefinition, ModelDefinition, SourceDefinition, seconds
 from pelton.feature.columns import TIME, arrays
 from pelton.tiles.expressions import Expression, ExpressionError
-from pelton.tiles.fold import entity_text, fold
-from pelton.tiles.values import values
+from pelton.tiles.features import of_events
+from pelton.tiles.fold import entity_text
 
 
 class ImpossibleDatasetError(ValueError):
@@ -120,8 +120,8 @@ def _features(recipe: Recipe, events: Mapping[str, pl.DataFrame], rows: pl.DataF
         view = recipe.views[name]
         if name not in computed:
             frame = events.get(view.source, pl.DataFrame())
-            tiles = fold(view, arrays(frame), frame[TIME].to_numpy() if frame.height else np.empty(0, np.int64))
-            computed[name] = values(view, tiles, _texts(rows[view.entity]), times)
+            event_times = frame[TIME].to_numpy() if frame.height else np.empty(0, np.int64)
+            computed[name] = of_events(view, arrays(frame), event_times, _texts(rows[view.entity]), times).columns
         column = f"{name}__{feature}"
         found[column] = pl.Series(column, computed[name][feature], dtype=pl.Float64)
     return found

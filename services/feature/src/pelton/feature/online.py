@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from pelton.contracts.definitions import FeatureViewDefinition
 from pelton.feature.catalogue import Catalogue
+from pelton.tiles.features import Features
 from pelton.tiles.fold import entity_text
 from pelton.tiles.reader import TileReader
-from pelton.tiles.values import values
 
 NEVER = "1970-01-01T00:00:00Z"
 PRESENT, NULL_VALUE, NOT_FOUND = "PRESENT", "NULL_VALUE", "NOT_FOUND"
@@ -46,7 +46,7 @@ def online_features(catalogue: Catalogue, tiles: TileReader, request: Mapping[st
     for entity, keys in entities.items():
         names.append(entity)
         results.append({"values": list(keys), "statuses": [PRESENT] * rows, "event_timestamps": [NEVER] * rows})
-    computed: dict[str, tuple[Mapping[str, NDArray[np.float64]], Sequence[bool]]] = {}
+    computed: dict[str, Features] = {}
     if not isinstance(request["features"], list):
         raise FeastError(422, "ValueError", "`features` must be a list of view:feature")
     for ref in request["features"]:
@@ -56,17 +56,15 @@ def online_features(catalogue: Catalogue, tiles: TileReader, request: Mapping[st
             if view.entity not in entities:
                 raise FeastError(500, "EntityNotFoundException", f"send the entity {view.entity!r} for {name!r}")
             keys = [_key(key) for key in entities[view.entity]]
-            read = tiles.read(view, sorted(set(keys)))
-            known = set(read.keys())
-            computed[name] = values(view, read, keys, times), [key in known for key in keys]
-        columns, found = computed[name]
+            computed[name] = tiles.features(view, keys, times)
+        read = computed[name]
         names.append(f"{name}__{feature}" if full_names else feature)
-        results.append(_result(columns[feature], found, times))
+        results.append(_result(read.columns[feature], read.known, times))
     return {"metadata": {"feature_names": names}, "results": results}
 
 
-def _result(column: NDArray[np.float64], found: Sequence[bool], times: NDArray[np.int64]) -> dict[str, Any]:
-    usable = np.asarray(found, dtype=np.bool_) & ~np.isnan(column)
+def _result(column: NDArray[np.float64], known: NDArray[np.bool_], times: NDArray[np.int64]) -> dict[str, Any]:
+    usable, found = known & ~np.isnan(column), known.tolist()
     numbers = [value if fit else None for value, fit in zip(column.tolist(), usable.tolist(), strict=True)]
     statuses = [
         NOT_FOUND if not there else NULL_VALUE if value is None else PRESENT

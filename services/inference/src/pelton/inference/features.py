@@ -11,7 +11,6 @@ from pelton.contracts.values import ModelVersion
 from pelton.eventkit.envelope import Received
 from pelton.inference.protocol import BadRequestError
 from pelton.tiles.reader import TileReader
-from pelton.tiles.values import values
 
 Column = NDArray[np.float64]
 
@@ -59,7 +58,6 @@ class FeatureReader:
                     f"features of view {view.name!r} need the entity {view.entity!r}: send an input of that name "
                     "(BYTES), or send the features themselves"
                 )
-            tiles = self._tiles.read(view, sorted(set(keys)))
-            for feature, column in values(view, tiles, keys, times).items():
+            for feature, column in self._tiles.features(view, keys, times).columns.items():
                 columns[digest, f"{view.name}:{feature}"] = column
         return columns
