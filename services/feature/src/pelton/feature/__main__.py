@@ -5,7 +5,8 @@ from pathlib import Path
 from pelton.eventkit.clock import utc_now
 from pelton.eventkit.host import Service
 from pelton.eventkit.settings import PlatformSettings
-from pelton.feature.api import Doors, router
+from pelton.feature.api import router
+from pelton.feature.api.doors import Doors
 from pelton.feature.catalogue import Catalogue
 from pelton.feature.events import EventDoor
 from pelton.feature.handlers import HANDLERS, works
