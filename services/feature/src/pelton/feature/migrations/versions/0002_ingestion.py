@@ -1,0 +1,21 @@
+"""How far each partition's watermark came, and events that came too late."""
+
+from alembic import op
+
+revision = "feature_0002"
+down_revision = "feature_0001"
+branch_labels = None
+depends_on = None
+
+STATEMENTS: tuple[str, ...] = ()
+TABLES: tuple[str, ...] = ()
+
+
+def upgrade() -> None:
+    for statement in STATEMENTS:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    for table in TABLES:
+        op.execute(f"DROP TABLE {table}")

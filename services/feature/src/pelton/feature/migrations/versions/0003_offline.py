@@ -1,0 +1,21 @@
+"""The offline store's compacted files and snapshots of datasets."""
+
+from alembic import op
+
+revision = "feature_0003"
+down_revision = "feature_0002"
+branch_labels = None
+depends_on = None
+
+STATEMENTS: tuple[str, ...] = ()
+TABLES: tuple[str, ...] = ()
+
+
+def upgrade() -> None:
+    for statement in STATEMENTS:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    for table in TABLES:
+        op.execute(f"DROP TABLE {table}")

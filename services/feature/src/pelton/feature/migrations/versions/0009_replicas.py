@@ -1,0 +1,21 @@
+"""Which replica has which partitions, and snapshots of their state."""
+
+from alembic import op
+
+revision = "feature_0009"
+down_revision = "feature_0008"
+branch_labels = None
+depends_on = None
+
+STATEMENTS: tuple[str, ...] = ()
+TABLES: tuple[str, ...] = ()
+
+
+def upgrade() -> None:
+    for statement in STATEMENTS:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    for table in TABLES:
+        op.execute(f"DROP TABLE {table}")
