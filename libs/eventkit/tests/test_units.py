@@ -160,6 +160,17 @@ async def test_a_story_begins_with_its_first_fact(make_units: MakeUnits, owner: 
         assert unit.correlation_id == str(first)
 
 
+async def test_facts_with_causes_of_their_own_are_of_the_stories_of_those(make_units: MakeUnits, owner: str) -> None:
+    units = await make_units(owner)
+    async with units.begin(cause=Cause("record-1", "story-1")) as unit:
+        for number, cause in enumerate((None, Cause("record-2", "story-2"), Cause("record-3", "story-3"), None)):
+            await unit.append_to("accounts/one", [counted_of(owner)(amount=number)], expected=number, cause=cause)
+        assert unit.correlation_id == "story-1"
+        rows = (await unit.connection.execute(text("SELECT meta FROM events ORDER BY version"))).scalars().all()
+    told = [(meta["correlation_id"], meta["causation_id"]) for meta in rows]
+    assert told == [(f"story-{number}", f"record-{number}") for number in (1, 2, 3, 1)]
+
+
 async def test_a_trace_goes_through_kafka_to_the_handler(
     broker: KafkaInstance, make_units: MakeUnits, owner: str, traced: Traced
 ) -> None:

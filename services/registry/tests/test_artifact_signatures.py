@@ -82,8 +82,8 @@ async def test_a_trained_version_is_signed_with_what_trained_it(
     await train(door, 1)
     waiting = await client.get(f"/v1/models/{MODEL}/versions/1/signature")
     assert (waiting.status_code, "not-signed-yet" in waiting.json()["type"]) == (404, True)
-    assert await signer.sign_next() == 0.0
-    assert await signer.sign_next() is None
+    assert await signer.sign_some() == 0.0
+    assert await signer.sign_some() is None
 
     keys = (signer.key.public,)
     digest, signature, statement = await signed(client, objects, MODEL, 1)
@@ -108,7 +108,7 @@ async def test_a_trained_version_is_signed_with_what_trained_it(
 
 async def test_that_a_version_was_signed_is_a_fact_that_follows_from_the_version(door: Door, signer: Signer) -> None:
     await train(door, 1)
-    await signer.sign_next()
+    await signer.sign_some()
     facts = await door.facts()
     (made,) = (one for one in facts if one["type"] == "model_version_created")
     (fact,) = (one for one in facts if one["type"] == "model_version_signed")
@@ -116,11 +116,28 @@ async def test_that_a_version_was_signed_is_a_fact_that_follows_from_the_version
     assert (fact["data"]["artifact"], fact["data"]["key_id"]) == (artifact(1), signer.key.public.id)
 
 
+async def test_versions_that_wait_together_are_signed_together_each_by_a_fact_of_its_own_story(
+    door: Door, signer: Signer
+) -> None:
+    for name in ("theirs", "others", "theirs"):
+        await log(door, name, b"flavors")
+    assert await signer.sign_some() is not None
+    facts = await door.facts()
+    made = {one["id"]: one for one in facts if one["type"] == "model_version_logged"}
+    told = [one for one in facts if one["type"] == "model_version_signed"]
+    assert {one["causation_id"] for one in told} == made.keys()
+    for one in told:
+        version = made[one["causation_id"]]
+        assert one["correlation_id"] == version["correlation_id"]
+        named = ("model", "version")
+        assert [one["data"][field] for field in named] == [version["data"][field] for field in named]
+
+
 async def test_a_logged_version_is_signed_file_by_file(
     door: Door, signer: Signer, client: httpx.AsyncClient, objects: Objects
 ) -> None:
     await log(door, "theirs", b"flavors")
-    took = await signer.sign_next()
+    took = await signer.sign_some()
     assert took is not None
     assert took > 0
     digest, signature, statement = await signed(client, objects, "theirs", 1)
@@ -145,7 +162,7 @@ async def test_trained_versions_do_not_wait_for_logged_ones(door: Door, signer: 
     for _ in range(3):
         await log(door, "theirs", b"flavors")
     await train(door, 1)
-    assert await signer.sign_next() == 0.0
+    assert await signer.sign_some() == 0.0
     facts = await door.facts()
     assert [one["data"]["model"] for one in facts if one["type"] == "model_version_signed"] == [MODEL]
 
@@ -154,7 +171,7 @@ async def test_a_version_that_is_gone_before_it_is_signed_stays_gone(door: Door,
     number = await log(door, "theirs", b"flavors")
     async with door.units.begin() as unit:
         await commands.delete_version(unit, "theirs", number)
-    assert await signer.sign_next() is None
+    assert await signer.sign_some() is None
 
 
 async def test_what_the_store_has_lost_is_not_signed_and_keeps_nobody_waiting(
@@ -165,7 +182,7 @@ async def test_what_the_store_has_lost_is_not_signed_and_keeps_nobody_waiting(
         if file.is_file():
             file.unlink()
     await log(door, "others", b"other flavors")
-    while await signer.sign_next() is not None:
+    while await signer.sign_some() is not None:
         pass
     facts = await door.facts()
     assert [one["data"]["model"] for one in facts if one["type"] == "model_version_signed"] == ["others"]
@@ -173,7 +190,7 @@ async def test_what_the_store_has_lost_is_not_signed_and_keeps_nobody_waiting(
 
 async def test_signatures_are_made_anew_from_the_facts(door: Door, signer: Signer, units: Units) -> None:
     await train(door, 1, 2)
-    await signer.sign_next()
+    await signer.sign_some()
     await log(door, "theirs", b"flavors")
 
     async def table() -> list[tuple[object, ...]]:

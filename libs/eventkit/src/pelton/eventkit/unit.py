@@ -92,7 +92,7 @@ class UnitOfWork:
     async def append(self, aggregate: A, facts: Sequence[Fact], *, cause: Cause | None = None) -> A:
         """Record what was decided on a loaded aggregate, and return its new state.
 
-        Each fact is caused by `cause`, by default by what the unit handles.
+        Each fact is caused by `cause`, whose story it is part of; by default by what the unit handles.
 
         Raises:
             LookupError: the aggregate was not loaded in this unit.
@@ -112,13 +112,15 @@ class UnitOfWork:
         """Record facts after version `expected` of a stream; returns their ids."""
         if not facts:
             return []
+        story = cause.correlation_id if cause else self._correlation_id
         cause = cause or self.cause
         events = []
         for offset, fact in enumerate(facts, start=1):
             event_id = self._new_id()
-            self._correlation_id = self._correlation_id or (cause.correlation_id if cause else str(event_id))
+            story = story or str(event_id)
+            self._correlation_id = self._correlation_id or story
             meta: Mapping[str, str | None] = {
-                "correlation_id": self._correlation_id,
+                "correlation_id": story,
                 "causation_id": cause.event_id if cause else None,
                 "actor": self.actor,
                 "traceparent": current_traceparent() or (cause.traceparent if cause else None),

@@ -1,8 +1,9 @@
-"""Signs what waits for a signature, one version at a time."""
+"""Signs what waits for a signature, several versions in one transaction."""
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,7 +13,7 @@ import asyncpg
 import structlog
 from sqlalchemy import RowMapping
 
-from pelton.contracts.registry import ModelVersionCreated, ModelVersionSigned
+from pelton.contracts.registry import ModelVersionSigned, RunFinished
 from pelton.contracts.values import Artifact, Digest
 from pelton.eventkit.unit import Units
 from pelton.objects import CorruptObjectError, ObjectNotFoundError, Objects
@@ -24,7 +25,7 @@ from pelton.registry.files import FORMAT, read_manifest
 from pelton.registry.projections import record
 from pelton.registry.signing import store
 from pelton.registry.signing.provenance import Made, artifact_of, describe
-from pelton.registry.store import facts_by_id
+from pelton.registry.store import StoredFact, facts_by_id
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +33,19 @@ SIGNATURE: Final = "model-signature"
 STATEMENT: Final = "in-toto-dsse"
 CHANNEL: Final = "pelton_outbox"
 LOOK_EVERY_SECONDS: Final = 5.0
+MOST: Final = 50
+"""How many versions are signed before the first of them is recorded."""
 REST: Final = 4.0
-"""After a version that no rollout waits for, rest so many times as long as it took: that is a fifth of one core."""
+"""After versions that no rollout waits for, rest so many times as long as they took: that is a fifth of one core."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A version with its signature and its statement, as they are to be kept."""
+
+    row: RowMapping
+    signature: bytes
+    statement: bytes
 
 
 @dataclass
@@ -63,20 +75,33 @@ class Signer:
             await connection.close(timeout=2)
 
     async def _sign_all(self) -> None:
-        took = await self.sign_next()
+        took = await self.sign_some()
         while took is not None:
             await asyncio.sleep(took * REST)
-            took = await self.sign_next()
+            took = await self.sign_some()
 
-    async def sign_next(self) -> float | None:
-        """Sign one version; returns how many seconds to count for it, None where none waits."""
+    async def sign_some(self) -> float | None:
+        """Sign up to `MOST` versions; returns how many seconds to count for them, None where none waits."""
         async with self.units.engine.connect() as connection:
-            row = await store.waiting(connection, self._unfit)
-            if row is None:
+            rows = await store.waiting(connection, self._unfit, MOST)
+            if not rows:
                 return None
-            (stored,) = await facts_by_id(connection, [row["event_id"]])
-            run = await store.run_before(connection, row["event_id"])
+            made = {one.id: one for one in await facts_by_id(connection, [row["event_id"] for row in rows])}
+            runs = {
+                row["event_id"]: await store.run_before(connection, row["event_id"]) for row in rows if row["trained"]
+            }
         began = time.perf_counter()
+        signed = [await self._sign(row, made[row["event_id"]], runs.get(row["event_id"])) for row in rows]
+        of_models = defaultdict(list)
+        for one in signed:
+            if one is not None:
+                of_models[one.row["model"]].append(one)
+        # One transaction for each model: one for several would wait for a model while it holds another.
+        for model, of_model in of_models.items():
+            await self._record(model, of_model)
+        return 0.0 if rows[0]["trained"] else time.perf_counter() - began
+
+    async def _sign(self, row: RowMapping, stored: StoredFact, run: RunFinished | None) -> _Signed | None:
         fact = stored.fact
         assert isinstance(fact, Made)  # noqa: S101 - only these let a version wait
         try:
@@ -84,29 +109,31 @@ class Signer:
         except (ObjectNotFoundError, CorruptObjectError) as error:
             self._unfit.add(row["event_id"])
             log.warning("version cannot be signed", model=row["model"], version=row["version"], reason=str(error))
-            return 0.0
+            return None
         provenance = describe(stored, fact, run)
         signature = await asyncio.to_thread(sign_files, row["model"], files, self.key)
-        await self._record(row, signature, await asyncio.to_thread(sign_provenance, provenance, self.key))
-        return 0.0 if isinstance(fact, ModelVersionCreated) else time.perf_counter() - began
+        return _Signed(row, signature, await asyncio.to_thread(sign_provenance, provenance, self.key))
 
-    async def _record(self, row: RowMapping, signature: bytes, statement: bytes) -> None:
-        kept = Artifact(digest=await self.objects.put(signature), size=len(signature), format=SIGNATURE)
-        stated = Artifact(digest=await self.objects.put(statement), size=len(statement), format=STATEMENT)
-        async with self.units.begin(cause=store.cause_of(row)) as unit:
-            model = await load(unit, row["model"])
-            version = model.versions.get(row["version"])
-            if version is None or version.artifact != row["artifact"]:
-                return  # it was deleted or changed meanwhile; what it is now waits by itself
-            fact = ModelVersionSigned(
-                model=row["model"],
-                version=row["version"],
-                artifact=row["artifact"],
-                signature=kept,
-                provenance=stated,
-                key_id=self.key.public.id,
-            )
-            await record(unit, model, [fact])
+    async def _record(self, name: str, signed: Sequence[_Signed]) -> None:
+        facts = [await self._keep(one) for one in signed]
+        async with self.units.begin() as unit:
+            model = await load(unit, name)
+            for one, fact in zip(signed, facts, strict=True):
+                version = model.versions.get(fact.version)
+                # one that was deleted or changed meanwhile waits by itself, as what it is now
+                if version is not None and version.artifact == fact.artifact:
+                    await record(unit, model, [fact], cause=store.cause_of(one.row))
+
+    async def _keep(self, one: _Signed) -> ModelVersionSigned:
+        signature, statement = await self.objects.put(one.signature), await self.objects.put(one.statement)
+        return ModelVersionSigned(
+            model=one.row["model"],
+            version=one.row["version"],
+            artifact=one.row["artifact"],
+            signature=Artifact(digest=signature, size=len(one.signature), format=SIGNATURE),
+            provenance=Artifact(digest=statement, size=len(one.statement), format=STATEMENT),
+            key_id=self.key.public.id,
+        )
 
 
 async def files_of(objects: Objects, artifact: Artifact) -> Mapping[str, Digest]:

@@ -26,10 +26,10 @@ FORGET_VERSION = text("DELETE FROM signatures WHERE key = :key AND version = :ve
 FORGET_MODEL = text("DELETE FROM signatures WHERE key = :key")
 # Those that the loop trained go first: it waits for them.
 WAITING = text("""
-    SELECT key, models.model, version, artifact, event_id, correlation_id
+    SELECT key, models.model, version, artifact, event_id, correlation_id, definition IS NOT NULL AS trained
     FROM signatures JOIN models USING (key)
     WHERE signature IS NULL AND event_id <> ALL(:without)
-    ORDER BY models.definition IS NULL, event_id LIMIT 1
+    ORDER BY trained DESC, event_id LIMIT :limit
 """)
 SIGNED = text("""
     SELECT signatures.artifact, signature, provenance, key_id, signed_at,
@@ -44,9 +44,13 @@ FACT_BEFORE = text("""
 """)
 
 
-async def waiting(connection: AsyncConnection, without: set[UUID]) -> RowMapping | None:
-    """A version that is not signed yet, other than those made by these facts."""
-    return (await connection.execute(WAITING, {"without": list(without)})).mappings().first()
+async def waiting(connection: AsyncConnection, without: set[UUID], limit: int) -> list[RowMapping]:
+    """Versions that are not signed yet, other than those made by these facts: either such as the loop trained, or not.
+
+    The oldest come first.
+    """
+    found = (await connection.execute(WAITING, {"without": list(without), "limit": limit})).mappings().all()
+    return [row for row in found if row["trained"] == found[0]["trained"]]
 
 
 async def signed(connection: AsyncConnection, model: str, version: int) -> RowMapping | None:
