@@ -1,8 +1,8 @@
 """The relay: takes facts from the event store to Kafka, in order, with gap-free positions.
 
-One relay of a service leads, by an advisory lock. It numbers the unpublished rows, publishes them, and then moves
-its cursor; each step is its own commit. Whatever it dies between, its successor publishes the same facts with the
-same positions again, and readers skip what they have seen.
+One relay of a service leads, by an advisory lock. It numbers the unpublished rows, publishes them once that is
+committed, and moves its cursor past them as it numbers the next. Whatever it dies between, its successor publishes the
+same facts with the same positions again, and readers skip what they have seen.
 
 A cursor over `seq` would skip a transaction that commits late; numbering `WHERE position IS NULL` does not.
 Lock, numbering and cursor share one connection: a relay that lost its lock cannot number.
@@ -28,19 +28,22 @@ log = structlog.get_logger(__name__)
 BATCH = 1000
 LOCK = lock_key("pelton.relay")
 
-NUMBER = """
-    WITH top AS (SELECT coalesce(max(position), 0) AS position FROM events),
-         waiting AS (SELECT seq FROM events WHERE position IS NULL ORDER BY seq LIMIT $1),
-         numbered AS (SELECT seq, row_number() OVER (ORDER BY seq) AS place FROM waiting)
-    UPDATE events SET position = top.position + numbered.place
-    FROM top, numbered WHERE events.seq = numbered.seq
-"""
+COLUMNS = "id, stream, version, type, data, meta, time, position"
 CURSOR = "SELECT cursor FROM relay"
-UNPUBLISHED = """
-    SELECT id, stream, version, type, data, meta, time, position
-    FROM events WHERE position > $1 ORDER BY position LIMIT $2
-"""
-MOVE = "UPDATE relay SET cursor = $1"
+NUMBERED = f"SELECT {COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT $2"  # noqa: S608 - a constant
+# One statement, and so one round trip and one commit; `relay` is written only where it says something new.
+ADVANCE = f"""
+    WITH moved AS (UPDATE relay SET cursor = $1 WHERE cursor < $1),
+         top AS (SELECT coalesce(max(position), 0) AS position FROM events),
+         waiting AS (SELECT seq FROM events WHERE position IS NULL ORDER BY seq LIMIT $2),
+         numbered AS (SELECT seq, row_number() OVER (ORDER BY seq) AS place FROM waiting),
+         next AS (
+             UPDATE events SET position = top.position + numbered.place
+             FROM top, numbered WHERE events.seq = numbered.seq
+             RETURNING id, stream, version, type, data, meta, time, events.position
+         )
+    SELECT {COLUMNS} FROM next ORDER BY position
+"""  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class StoredEvent:
 
     @classmethod
     def from_row(cls, owner: str, row: asyncpg.Record) -> "StoredEvent":
-        """Read a row of `UNPUBLISHED`."""
+        """Read a row of `NUMBERED`."""
         meta = json.loads(row["meta"])
         envelope = Envelope(
             id=row["id"],
@@ -111,9 +114,12 @@ class Relay:
             connection.add_termination_listener(lambda *_: self._wake.set())
             self._lead_as(leading=True)
             log.info("relay leads")
+            cursor: int = await connection.fetchval(CURSOR)
+            while left := await connection.fetch(NUMBERED, cursor, BATCH):
+                cursor = await self._publish(left)
             while True:
-                while await self._publish_next(connection):
-                    pass
+                while following := await connection.fetch(ADVANCE, cursor, BATCH):
+                    cursor = await self._publish(following)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), self._idle_poll)
                 self._wake.clear()
@@ -126,13 +132,9 @@ class Relay:
         self.leading = leading
         self._metrics.relay_leading.set(leading)
 
-    async def _publish_next(self, connection: asyncpg.Connection) -> bool:
-        await connection.execute(NUMBER, BATCH)
-        cursor = await connection.fetchval(CURSOR)
-        rows: Sequence[asyncpg.Record] = await connection.fetch(UNPUBLISHED, cursor, BATCH)
-        if not rows:
-            return False
+    async def _publish(self, rows: Sequence[asyncpg.Record]) -> int:
+        """Publish numbered rows; returns the position of the last, behind which the cursor may be."""
         await self._publisher.publish([StoredEvent.from_row(self._owner, row).outgoing() for row in rows])
-        await connection.execute(MOVE, rows[-1]["position"])
         self._metrics.relay_published.inc(len(rows))
-        return True
+        position: int = rows[-1]["position"]
+        return position
