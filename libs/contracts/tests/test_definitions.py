@@ -65,8 +65,10 @@ REFUSED: list[tuple[type[Value], Mapping[str, Any], Mapping[str, Any], str]] = [
     (FeatureViewDefinition, VIEW, {"entity": ""}, "entity"),
     (FeatureViewDefinition, VIEW, {"aggregates": []}, "aggregates"),
     (FeatureViewDefinition, VIEW, {"tile": "0h"}, "tile"),
-    (FeatureViewDefinition, VIEW, {"tile": "2h"}, "window 3h of 'n' is not a multiple of the tile 2h"),
-    (FeatureViewDefinition, VIEW, {"tile": "1d"}, "not a multiple"),
+    (FeatureViewDefinition, VIEW, {"resolution": "2h", "tile": "2h"}, "window 3h of 'n' is not a multiple of"),
+    (FeatureViewDefinition, VIEW, {"resolution": "7m"}, "the tile 1h is not a multiple"),
+    (FeatureViewDefinition, VIEW, {"sensitive": ["x"]}, "`sensitive` names x"),
+    (FeatureViewDefinition, VIEW, {"keys": ["a", "a"]}, "twice"),
     (FeatureViewDefinition, VIEW, {"aggregates": [AGGREGATE, AGGREGATE]}, "same name: n_3h"),
     *[
         (FeatureViewDefinition, VIEW, {"aggregates": [AGGREGATE | changes]}, fault)

@@ -92,12 +92,14 @@ def test_durations(text: str, length: int) -> None:
     ("aggregate", "fault"),
     [
         ({"name": "n", "function": "mean", "windows": ["3h"]}, "needs a `value`"),
-        ({"name": "n", "function": "count", "windows": ["90m"]}, "not a multiple of the tile"),
+        ({"name": "n", "function": "count", "windows": ["45s"]}, "not a multiple of the resolution"),
+        ({"name": "n", "function": "quantile", "value": "x", "windows": ["3h"]}, "`quantile`"),
+        ({"name": "n", "function": "sum", "value": "x", "k": 3, "windows": ["3h"]}, "`k`"),
         ({"name": "n", "function": "count", "windows": ["3h", "3h"]}, "same name"),
         ({"name": "n", "function": "median", "value": "x", "windows": ["3h"]}, "function"),
     ],
 )
 def test_a_view_that_makes_no_sense_says_why(aggregate: dict[str, object], fault: str) -> None:
-    view = {"name": "v", "source": "s", "entity": "e", "tile": "1h", "aggregates": [aggregate]}
+    view = {"name": "v", "source": "s", "entity": "e", "resolution": "1m", "aggregates": [aggregate]}
     with pytest.raises(ValidationError, match=fault):
         FeatureViewDefinition.model_validate(view)

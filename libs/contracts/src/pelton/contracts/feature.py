@@ -3,11 +3,11 @@
 from pydantic import AwareDatetime, Field
 
 from pelton.contracts.definitions import FeatureViewDefinition, SourceDefinition
-from pelton.contracts.fact import Fact, Value
+from pelton.contracts.fact import Fact, Value, unchanged
 from pelton.contracts.values import Artifact, Digest, OffsetRange, Window
 
 
-class SourceRegistered(Fact, owner="feature"):
+class SourceRegistered(Fact, owner="feature", version=2, upcasters={1: unchanged}):
     """Events of this source are taken in from here on, against this schema."""
 
     source: str
@@ -15,7 +15,7 @@ class SourceRegistered(Fact, owner="feature"):
     definition_digest: Digest
 
 
-class FeatureViewApplied(Fact, owner="feature"):
+class FeatureViewApplied(Fact, owner="feature", version=2, upcasters={1: unchanged}):
     """A version of a view exists, beside those before it."""
 
     view: str

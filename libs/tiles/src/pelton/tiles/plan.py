@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from pelton.contracts.definitions import Aggregate, FeatureViewDefinition, seconds
+from pelton.contracts.definitions.features import Function
 from pelton.tiles.expressions import Expression
 
 SCALE: Final = 1_000_000
@@ -39,7 +40,7 @@ class Feature:
     """
 
     name: str
-    function: Literal["count", "sum", "mean", "min", "max"]
+    function: Function
     window_ms: int
     count: int
     other: int

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pelton.contracts.definitions import FeatureViewDefinition
+from pelton.tiles.errors import TilesError
 from pelton.tiles.plan import SCALE, Feature, Plan, plan_of
 from pelton.tiles.tiles import HALF_BITS, NO_MAX, NO_MIN, Ints, Tiles
 
@@ -74,6 +75,8 @@ def _feature(plan: Plan, columns: Ints, running: Ints, feature: Feature, low: In
             return _extreme(columns[feature.other], low, high, np.minimum, NO_MIN)
         case "max":
             return _extreme(columns[feature.other], low, high, np.maximum, NO_MAX)
+        case function:
+            raise TilesError(f"no tile holds what {function} needs")
 
 
 def _running(added: Ints) -> Ints:

@@ -1,7 +1,15 @@
 """What a user declares: sources, feature views and models. Facts carry them whole, so that history explains itself."""
 
 from pelton.contracts.definitions.base import LONGEST, Definition, FieldName, Fraction, seconds
-from pelton.contracts.definitions.features import Aggregate, FeatureViewDefinition, SourceDefinition
+from pelton.contracts.definitions.features import (
+    Aggregate,
+    EntityDefinition,
+    FeatureServiceDefinition,
+    FeatureViewDefinition,
+    Latest,
+    SourceDefinition,
+    TransformationDefinition,
+)
 from pelton.contracts.definitions.model import InputDefinition, LabelDefinition, ModelDefinition
 from pelton.contracts.definitions.operation import (
     DegradationDefinition,
@@ -35,8 +43,10 @@ __all__ = [
     "Definition",
     "DegradationDefinition",
     "DriftDefinition",
+    "EntityDefinition",
     "EvaluationDefinition",
     "EvidenceGates",
+    "FeatureServiceDefinition",
     "FeatureViewDefinition",
     "FieldName",
     "Fraction",
@@ -44,6 +54,7 @@ __all__ = [
     "InputDefinition",
     "LabelDefinition",
     "LatencyLimit",
+    "Latest",
     "ModelDefinition",
     "MonitorDefinition",
     "PipelineDefinition",
@@ -52,6 +63,7 @@ __all__ = [
     "StageGates",
     "StagePolicy",
     "TrainingDefinition",
+    "TransformationDefinition",
     "TriggerDefinition",
     "seconds",
 ]
