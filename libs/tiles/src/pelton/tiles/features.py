@@ -20,11 +20,13 @@ class Features:
     """Every feature of a view for n rows, each a row's entity at a row's moment.
 
     `columns` by the feature's name, each of shape (n,): float64 with NaN for what is unknown, or objects with None.
-    `known`, of shape (n,), says which entities have events at all.
+    `known`, of shape (n,), says which entities have events at all. `newest_ms`, of shape (n,), is the time of the newest
+    event before the row's moment that latest values come from, -1 without one; None of a view without latest values.
     """
 
     columns: Mapping[str, Column]
     known: NDArray[np.bool_]
+    newest_ms: Ints | None = None
 
 
 def of_tiles(view: FeatureViewDefinition, tiles: Tiles, keys: Sequence[str], at_ms: Ints) -> Features:
