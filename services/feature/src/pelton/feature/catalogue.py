@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from pelton.contracts.definitions import FeatureViewDefinition, SourceDefinition
+from pelton.contracts.definitions import (
+    FeatureServiceDefinition,
+    FeatureViewDefinition,
+    SourceDefinition,
+    TransformationDefinition,
+)
 from pelton.contracts.topics import data_topic
 from pelton.eventkit.reader import PartitionReader
 from pelton.eventkit.unit import Units
@@ -16,6 +21,8 @@ class Catalogue:
 
     validators: dict[str, EventValidator] = field(default_factory=dict)
     views: list[FeatureViewDefinition] = field(default_factory=list)
+    transformations: dict[str, TransformationDefinition] = field(default_factory=dict)
+    services: dict[str, FeatureServiceDefinition] = field(default_factory=dict)
     reader: PartitionReader | None = None
 
     def add_source(self, definition: SourceDefinition) -> None:
@@ -35,6 +42,14 @@ class Catalogue:
     def newest_view(self, name: str) -> FeatureViewDefinition | None:
         """A view by its name."""
         return next((view for view in reversed(self.views) if view.name == name), None)
+
+    def transformation(self, name: str) -> TransformationDefinition | None:
+        """A transformation by its name."""
+        return self.transformations.get(name)
+
+    def feature_service(self, name: str) -> FeatureServiceDefinition | None:
+        """A feature service by its name."""
+        return self.services.get(name)
 
     def view_by_digest(self, digest: str) -> FeatureViewDefinition | None:
         """A version of a view."""
