@@ -90,6 +90,20 @@ def unary(sign: str, operand: Meaning) -> Meaning:
     return Meaning(f"({sign}({operand.text}))", of)
 
 
+def choice(condition: Meaning, left: Meaning, right: Meaning) -> Meaning:
+    def of(row: Row) -> Answer:
+        return (left if condition.of(row) not in (None, 0) else right).of(row)
+
+    return Meaning(f"where({condition.text}, {left.text}, {right.text})", of)
+
+
+def first(parts: list[Meaning]) -> Meaning:
+    def of(row: Row) -> Answer:
+        return next((value for part in parts if (value := part.of(row)) is not None), None)
+
+    return Meaning(f"coalesce({', '.join(part.text for part in parts)})", of)
+
+
 def field(name: str) -> Meaning:
     return Meaning(name, lambda row: row[name])
 
@@ -118,6 +132,8 @@ expressions = st.recursive(
         st.builds(comparison, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), parts, parts),
         st.builds(logic, st.sampled_from(["and", "or"]), parts, parts),
         st.builds(unary, st.sampled_from(["-", "+", "not ", "abs", "is_null"]), parts),
+        st.builds(choice, parts, parts, parts),
+        st.builds(first, st.lists(parts, min_size=2, max_size=3)),
     ),
     max_leaves=10,
 )
@@ -160,7 +176,15 @@ def test_without_nulls_it_is_python(expression: Meaning, given_rows: list[dict[s
     whole = [row for row in given_rows if None not in row.values()]
     found = Expression.parse(expression.text).evaluate(arrays(whole)) if whole else np.empty(0)
     for row, value in zip(whole, found.tolist(), strict=True):
-        scope = {"__builtins__": {}, "abs": abs, "bool": bool, "is_null": lambda one: one is None, **row}
+        scope = {
+            "__builtins__": {},
+            "abs": abs,
+            "bool": bool,
+            "is_null": lambda one: one is None,
+            "where": lambda condition, left, right: left if condition else right,
+            "coalesce": lambda *values: values[0],
+            **row,
+        }
         try:
             expected = eval(as_python(expression.text), scope)  # noqa: S307 - the text is generated above
         except ZeroDivisionError:
@@ -199,7 +223,8 @@ REFUSED = [
     "abs.real(x)",
     "lambda: x", "x if y else x", "[i for i in x]", "(y := x)", "await x", "yield x", "f'{x}'", "b'x'", "...", "1j",
     "None",
-    "x ** 9 ** 9 ** 9", "x // 2", "x % 2", "x @ y", "x << 9999999999", "x & y", "~x", "x is y", "x in y", "x not in y",
+    "x ** 9 ** 9 ** 9", "x // 2", "x @ y", "log()", "log(x, y)", "where(x, y)", "coalesce(x)", "minimum(x)",
+    "coalesce(" + "x, " * 20 + "x)", "x << 9999999999", "x & y", "~x", "x is y", "x in y", "x not in y",
     "", " ", "x;y", "x = 1", "import os", "x\ny", "x\0", "*x", "#x",
 ]  # fmt: skip
 
@@ -227,7 +252,7 @@ def test_what_is_too_deep_or_too_long_is_refused(text: str) -> None:
 
 
 def test_a_refusal_says_what_where_and_what_is_allowed() -> None:
-    with pytest.raises(ExpressionError, match=r"List at character 5 is not allowed; there are fields, .*is_null\(x\)"):
+    with pytest.raises(ExpressionError, match=r"List at character 5 is not allowed; there are fields, .*is_null, log"):
         Expression.parse("x + [1]")
 
 
@@ -256,6 +281,28 @@ def test_a_text_is_only_compared_with_texts(text: str) -> None:
 def test_a_field_that_is_missing_is_named_with_those_there_are() -> None:
     with pytest.raises(ExpressionError, match=r"'y'.*carrier, x"):
         Expression.parse("x + y").evaluate({"x": np.zeros(1), "carrier": np.array(["UA"], dtype=object)})
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("carrier", ["UA", "", None]),
+        ("'UA'", ["UA", "UA", "UA"]),
+        ("where(x > 1, carrier, 'none')", ["none", "", "none"]),
+        ("coalesce(carrier, 'none')", ["UA", "", "none"]),
+    ],
+)
+def test_an_expression_may_be_a_text(text: str, values: list[str | None]) -> None:
+    columns = {"x": np.array([1.0, 2.0, math.nan]), "carrier": np.array(["UA", "", None], dtype=object)}
+    assert Expression.parse(text).column(columns).tolist() == values
+
+
+@pytest.mark.parametrize(
+    "text", ["where(x, carrier, 1)", "coalesce(x, carrier)", "where(carrier, 1, 2)", "log(carrier)"]
+)
+def test_texts_do_not_stand_beside_numbers(text: str) -> None:
+    with pytest.raises(ExpressionError, match="text"):
+        Expression.parse(text).column({"x": np.zeros(1), "carrier": np.array(["UA"], dtype=object)})
 
 
 @pytest.mark.parametrize("text", ["1", "1 < 2", "'a' == 'a'", "x", "carrier == 'UA'"])

@@ -1,8 +1,10 @@
 """A small language over the fields of events, such as `arr_delay > 15` or `carrier == "UA" and dep_delay * 60 < 900`.
 
-It has fields, numbers, texts, `True`, `False`, `+ - * /`, comparisons, `and or not`, `abs(x)` and `is_null(x)`.
-Null goes through: arithmetic and comparisons with null are null, `and`, `or` and `not` follow Kleene's logic. It is
-parsed with Python's own grammar, of which nothing else is let in, and never run as Python.
+It has fields, numbers, texts, `True`, `False`, `+ - * / %`, comparisons, `and or not`, `is_null(x)`,
+`where(condition, x, otherwise)`, `coalesce(x, y, ...)` and the functions of `pelton.tiles.functions`, such as `log(x)`
+and `hour(t)`. Null goes through: arithmetic and comparisons with null are null, `and`, `or` and `not` follow Kleene's
+logic; `where` gives what is otherwise where its condition is null. It is parsed with Python's own grammar, of which
+nothing else is let in, and never run as Python. One row alone gives the bits that it gives among others.
 """
 
 import ast
@@ -16,6 +18,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pelton.tiles.functions import FUNCTIONS
+
 MAX_LENGTH: Final = 2000
 MAX_DEPTH: Final = 50
 
@@ -28,6 +32,7 @@ _ARITHMETIC: Final[Mapping[type[ast.operator], Callable[[Any, Any], Any]]] = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
+    ast.Mod: np.mod,
 }
 _COMPARISONS: Final[Mapping[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.Eq: operator.eq,
@@ -37,7 +42,13 @@ _COMPARISONS: Final[Mapping[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-_FUNCTIONS: Final = ("abs", "is_null")
+_MOST_ARGUMENTS: Final = 20
+# How many arguments each function takes, at least and at most.
+_ARGUMENTS: Final[Mapping[str, tuple[int, int]]] = {
+    "coalesce": (2, _MOST_ARGUMENTS),
+    "is_null": (1, 1),
+    "where": (3, 3),
+} | {name: (count, count) for name, (count, _) in FUNCTIONS.items()}
 
 
 class ExpressionError(ValueError):
@@ -69,12 +80,28 @@ class Expression:
         Raises:
             ExpressionError: a field is missing, or texts are where numbers belong.
         """
+        value = self.column(columns)
+        if value.dtype == object:
+            raise ExpressionError(f"{self.text!r} is a text; compare it with one to get a number")
+        return value
+
+    def column(self, columns: Columns) -> Column:
+        """The value for each event, shape (n,), as `evaluate` gives it; of an expression that is a text, texts.
+
+        Texts are objects, with None for null.
+
+        Raises:
+            ExpressionError: a field is missing, or texts are where numbers belong.
+        """
         rows = len(next(iter(columns.values()), ()))
         with np.errstate(all="ignore"):
             value = _evaluate(self._tree, columns, self.text)
         if _is_text(value):
-            raise ExpressionError(f"{self.text!r} is a text; compare it with one to get a number")
-        return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), (rows,)))
+            return np.array(np.broadcast_to(np.asarray(value, dtype=object), (rows,)))
+        found = np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), (rows,)))
+        # There is one null: which of the many NaNs arithmetic makes is left to the processor.
+        found[np.isnan(found)] = np.nan
+        return found
 
 
 @lru_cache(maxsize=1024)
@@ -110,13 +137,17 @@ def _check(node: ast.expr, text: str, fields: set[str], depth: int) -> None:
             parts = list(parts_of)
         case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARISONS for op in ops):
             parts = [left, *others]
-        case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _FUNCTIONS:
-            parts = [argument]
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _ARGUMENTS:
+            least, most = _ARGUMENTS[name]
+            if not least <= len(arguments) <= most:
+                takes = str(least) if least == most else f"{least} to {most}"
+                raise ExpressionError(f"{text!r}: {name} takes {takes} arguments, and has {len(arguments)}")
+            parts = arguments
         case _:
             place = f"at character {getattr(node, 'col_offset', 0) + 1}"
             raise ExpressionError(
-                f"{text!r}: {type(node).__name__} {place} is not allowed; there are fields, numbers, texts, + - * /, "
-                "comparisons, and, or, not, abs(x) and is_null(x)"
+                f"{text!r}: {type(node).__name__} {place} is not allowed; there are fields, numbers, texts, + - * / %, "
+                f"comparisons, and, or, not, and the functions {', '.join(sorted(_ARGUMENTS))}"
             )
     for part in parts:
         _check(part, text, fields, depth + 1)
@@ -152,11 +183,34 @@ def _evaluate(node: ast.expr, columns: Columns, text: str) -> Any:  # noqa: ANN4
         case ast.Compare(left=left, ops=ops, comparators=others):
             sides = [_evaluate(side, columns, text) for side in (left, *others)]
             return _all([_compare(a, op, b, text) for a, op, b in zip(sides, ops, sides[1:], strict=False)])
-        case ast.Call(func=ast.Name(id="is_null"), args=[argument]):
-            return _is_null(_evaluate(argument, columns, text)).astype(np.float64)
-        case ast.Call(args=[argument]):
-            return np.abs(_number(_evaluate(argument, columns, text), text))
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            return _call(name, [_evaluate(argument, columns, text) for argument in arguments], text)
     raise ExpressionError(f"{text!r} cannot be evaluated")
+
+
+def _call(name: str, given: list[Any], text: str) -> Any:  # noqa: ANN401
+    match name:
+        case "is_null":
+            return _is_null(given[0]).astype(np.float64)
+        case "where":
+            condition, *choices = given
+            left, right = _alike(choices, name, text)
+            return np.where(_truth(_number(condition, text)) == 1.0, left, right)
+        case "coalesce":
+            *before, found = _alike(given, name, text)
+            for value in reversed(before):
+                found = np.where(_is_null(value), found, value)
+            return found
+        case _:
+            return FUNCTIONS[name][1](*(_number(value, text) for value in given))
+
+
+def _alike(values: list[Any], name: str, text: str) -> list[Column]:
+    """Values of which one may stand for another: numbers, or texts."""
+    texts = [_is_text(value) for value in values]
+    if any(texts) and not all(texts):
+        raise ExpressionError(f"{text!r}: {name} has texts beside numbers; it gives the one or the other")
+    return [np.asarray(value, dtype=object if any(texts) else np.float64) for value in values]
 
 
 def _compare(left: Any, op: ast.cmpop, right: Any, text: str) -> Numbers:  # noqa: ANN401
