@@ -29,7 +29,7 @@ from pelton.objects.names import (
     path_of,
 )
 
-__all__ = ["CorruptObjectError", "Draft", "InvalidDigestError", "ObjectNotFoundError", "Objects"]
+__all__ = ["CorruptObjectError", "Draft", "InvalidDigestError", "ObjectNotFoundError", "Objects", "open_store"]
 
 PIECE: Final = 8 * 1024 * 1024
 
@@ -39,7 +39,7 @@ class Objects:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._store = _open(url)
+        self._store = open_store(url)
         self._area = ""
 
     def within(self, area: str) -> "Objects":
@@ -185,7 +185,8 @@ class Objects:
         )
 
 
-def _open(url: str) -> ObjectStore:
+def open_store(url: str) -> ObjectStore:
+    """The store that a URL names; a local folder is made where there is none."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         folder = Path(unquote(parts.path))
