@@ -1,8 +1,16 @@
 """Facts of the feature service: what data there is, and the datasets made of it."""
 
+from typing import Literal
+
 from pydantic import AwareDatetime, Field
 
-from pelton.contracts.definitions import FeatureViewDefinition, SourceDefinition
+from pelton.contracts.definitions import (
+    EntityDefinition,
+    FeatureServiceDefinition,
+    FeatureViewDefinition,
+    SourceDefinition,
+    TransformationDefinition,
+)
 from pelton.contracts.fact import Fact, Value, unchanged
 from pelton.contracts.values import Artifact, Digest, OffsetRange, Window
 
@@ -21,6 +29,55 @@ class FeatureViewApplied(Fact, owner="feature", version=2, upcasters={1: unchang
     view: str
     definition: FeatureViewDefinition
     definition_digest: Digest
+
+
+class EntityApplied(Fact, owner="feature"):
+    """Features may be about this entity; views of it are by its keys."""
+
+    entity: str
+    definition: EntityDefinition
+    definition_digest: Digest
+
+
+class TransformationApplied(Fact, owner="feature"):
+    """A version of a transformation exists, beside those before it."""
+
+    transformation: str
+    definition: TransformationDefinition
+    definition_digest: Digest
+
+
+class FeatureServiceApplied(Fact, owner="feature"):
+    """These features are asked for by the service's name from here on."""
+
+    service: str
+    definition: FeatureServiceDefinition
+    definition_digest: Digest
+
+
+class FeatureViewDeprecated(Fact, owner="feature"):
+    """A view is to be left by `sunset`, for the view `successor` where one is named."""
+
+    view: str
+    reason: str
+    sunset: AwareDatetime | None = None
+    successor: str | None = None
+
+
+class FeatureViewDeprecationWithdrawn(Fact, owner="feature"):
+    """A view is not deprecated any more."""
+
+    view: str
+    reason: str
+
+
+class FeatureDefinitionRemoved(Fact, owner="feature"):
+    """These versions of a definition are registered no longer; without one left, its name is free."""
+
+    kind: Literal["entity", "feature view", "transformation", "feature service"]
+    name: str
+    versions: tuple[Digest, ...]
+    reason: str = ""
 
 
 class SourceAdvanced(Fact, owner="feature"):
@@ -85,6 +142,7 @@ class DatasetMaterialized(Fact, owner="feature"):
     offsets: tuple[OffsetRange, ...]
     views: dict[str, Digest]
     sources: dict[str, Digest]
+    transformations: dict[str, Digest] = Field(default_factory=dict)
     profile: Digest | None = None
 
 

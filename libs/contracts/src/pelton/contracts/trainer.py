@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from pelton.contracts.evidence import Evidence
 from pelton.contracts.fact import Fact, Value
@@ -78,6 +78,7 @@ class TrainingCompleted(Fact, owner="trainer"):
     code: Digest
     definition_digest: Digest
     views: dict[str, Digest]
+    transformations: dict[str, Digest] = Field(default_factory=dict)
     candidates: tuple[Candidate, ...]
     chosen: int
     train_span: Window

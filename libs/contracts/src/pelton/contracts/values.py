@@ -67,7 +67,8 @@ class ModelVersion(Value):
     """All that serving, monitoring and lineage need of one version.
 
     `inputs` are the columns of the model's matrix in order: first `request` fields, then `features` as
-    `view:feature`, whose definitions are pinned by `views` (view name to digest).
+    `view:feature` or `transformation:feature`. The definitions behind them are pinned by `views` and `transformations`
+    (name to digest); `views` has those too that the transformations read.
     """
 
     model: Name
@@ -77,6 +78,8 @@ class ModelVersion(Value):
     request: tuple[str, ...]
     features: tuple[str, ...]
     views: dict[str, Digest]
+    # Left out of versions without any: what was signed before there were transformations stays what it is.
+    transformations: dict[str, Digest] = Field(default_factory=dict, exclude_if=lambda pinned: not pinned)
     threshold: Probability
     dataset: Digest
     evaluation: Evaluation
