@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pelton.contracts.fact import Fact, fact_class
+from pelton.eventkit import driver
 
 
 class ConcurrencyConflictError(Exception):
@@ -90,9 +91,9 @@ async def append(connection: AsyncConnection, events: Sequence[NewEvent]) -> Non
         "time": [event.time for event in events],
     }
     try:
-        await connection.execute(APPEND, columns)
-    except IntegrityError as error:
-        if "events_stream_version_key" not in str(error.orig):
+        await driver.execute(connection, APPEND, columns)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != "events_stream_version_key":
             raise
         streams = ", ".join(sorted({event.stream for event in events}))
         raise ConcurrencyConflictError(f"{streams} changed in the meantime; try again") from error
@@ -100,18 +101,14 @@ async def append(connection: AsyncConnection, events: Sequence[NewEvent]) -> Non
 
 async def load(connection: AsyncConnection, stream: str) -> list[Fact]:
     """Every fact of a stream, oldest first."""
-    rows = (await connection.execute(LOAD, {"stream": stream})).all()
-    return [fact_class(row.type).from_bytes(row.data) for row in rows]
+    rows = await driver.fetch(connection, LOAD, {"stream": stream})
+    return [fact_class(row["type"]).from_bytes(row["data"]) for row in rows]
 
 
 async def claim(connection: AsyncConnection, handler: str, topic: str, partition: int, position: int) -> bool:
     """Whether this handler sees the message for the first time. Holds for the transaction's own commit only."""
-    row = (
-        await connection.execute(
-            CLAIM, {"handler": handler, "topic": topic, "partition": partition, "position": position}
-        )
-    ).first()
-    return row is not None
+    place = {"handler": handler, "topic": topic, "partition": partition, "position": position}
+    return await driver.fetch_row(connection, CLAIM, place) is not None
 
 
 async def page(connection: AsyncConnection, after: int, limit: int) -> list[dict[str, Any]]:

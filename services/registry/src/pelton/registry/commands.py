@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pelton.contracts.fact import Fact
 from pelton.contracts.registry import ApprovalRequested
 from pelton.contracts.values import Stage
+from pelton.eventkit import driver
 from pelton.eventkit.clock import uuid7
 from pelton.eventkit.envelope import Cause
 from pelton.eventkit.unit import UnitOfWork
@@ -52,7 +53,7 @@ async def load(unit: UnitOfWork, name: str) -> Model:
 
     Where there is none, it is one that nobody registered.
     """
-    found = await row(unit.connection, store.LOCK_MODEL, model=name)
+    found = await driver.fetch_row(unit.connection, store.LOCK_MODEL, {"model": name})
     return await folds.load(unit, name if found is None else found["key"])
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pelton.contracts.fact import Fact, fact_class
+from pelton.eventkit import driver
 from pelton.eventkit.envelope import Cause
 from pelton.eventkit.store import NewEvent
 
@@ -187,7 +188,7 @@ async def facts_after(connection: AsyncConnection, after: int, limit: int) -> li
 
 async def write(connection: AsyncConnection, statement: TextClause, **values: object) -> int:
     """Run one of the statements above; returns how many rows it touched."""
-    return (await connection.execute(statement, values)).rowcount
+    return await driver.execute(connection, statement, values)
 
 
 async def rows(connection: AsyncConnection, statement: TextClause, **values: object) -> Sequence[RowMapping]:

@@ -12,10 +12,10 @@ from typing import Final
 from uuid import UUID
 
 from pelton.contracts.fact import fact_class
+from pelton.eventkit import driver
 from pelton.eventkit.unit import UnitOfWork
 from pelton.registry.catalogue.store import FACTS_OF
 from pelton.registry.domain.model import Model
-from pelton.registry.store import rows
 
 REMEMBERED: Final = 256
 
@@ -35,13 +35,13 @@ async def load(unit: UnitOfWork, key: str) -> Model:
     stream = f"{Model.category}/{key}"
     known = _folds.get(key)
     since = 0 if known is None else known.version
-    found = await rows(unit.connection, FACTS_OF, stream=stream, since=since)
+    found = await driver.fetch(unit.connection, FACTS_OF, {"stream": stream, "since": since})
     if known is not None:
         if found and found[0]["id"] == known.last:
             found = found[1:]
         else:
             known = None
-            found = await rows(unit.connection, FACTS_OF, stream=stream, since=0)
+            found = await driver.fetch(unit.connection, FACTS_OF, {"stream": stream, "since": 0})
     model, version = (known.model, known.version) if known is not None else (Model.initial(key), 0)
     for row in found:
         model = model.evolve(fact_class(row["type"]).from_bytes(row["data"]))

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pelton.contracts.canonical import canonical_json, sha256
 from pelton.contracts.values import Artifact, Digest
+from pelton.eventkit import driver
 from pelton.objects import Objects
 from pelton.registry.files.paths import of_location
 from pelton.registry.files.tree import AREA
@@ -22,15 +23,21 @@ FILES_AT = text("""
     WHERE files.path = :path OR (files.path >= :path || '/' AND files.path < :path || '0')
     ORDER BY files.path FOR SHARE OF contents
 """)
-KNOWN = text("SELECT 1 FROM contents WHERE digest = :digest FOR SHARE")
-SAVE = text("""
-    INSERT INTO contents (digest, size, put_at) VALUES (:digest, :size, now())
-    ON CONFLICT (digest) DO UPDATE SET put_at = now()
-""")
-SAVE_CONTENTS = text("""
-    INSERT INTO manifest_contents (manifest, digest)
-    SELECT DISTINCT CAST(:manifest AS text), digest FROM unnest(CAST(:digests AS text[])) AS digest
-    ON CONFLICT DO NOTHING
+# The share lock of a manifest that is known, or else the row of a new one, with what it lists.
+KEEP = text("""
+    WITH known AS MATERIALIZED (SELECT digest FROM contents WHERE digest = :manifest FOR SHARE),
+    made AS (
+        INSERT INTO contents (digest, size, put_at)
+        SELECT :manifest, :size, now() WHERE NOT EXISTS (SELECT FROM known)
+        ON CONFLICT (digest) DO UPDATE SET put_at = now()
+        RETURNING digest
+    ),
+    listed AS (
+        INSERT INTO manifest_contents (manifest, digest)
+        SELECT DISTINCT made.digest, one FROM made, unnest(CAST(:digests AS text[])) AS one
+        ON CONFLICT DO NOTHING
+    )
+    SELECT digest FROM known
 """)
 
 MANIFESTS_WITH = text("SELECT DISTINCT manifest FROM manifest_contents WHERE digest = :digest OR manifest = :digest")
@@ -78,18 +85,17 @@ async def manifest(connection: AsyncConnection, objects: Objects, location: str)
         InvalidPathError: the location names no place of files.
     """
     path = of_location(location)
-    rows = (await connection.execute(FILES_AT, {"path": path})).all() if path else []
+    rows = await driver.fetch(connection, FILES_AT, {"path": path}) if path else []
     if path is None or not rows:
         return None
     start = len(path) + 1
     # a location that is a file itself is a manifest of one, under its own name
-    entries = [Entry(row.path[start:] or path.rpartition("/")[2], row.digest, row.size) for row in rows]
+    entries = [Entry(row["path"][start:] or path.rpartition("/")[2], row["digest"], row["size"]) for row in rows]
     data = Manifest(entries).to_bytes()
     artifact = Artifact(digest=sha256(data), size=len(data), format=FORMAT)
-    if (await connection.execute(KNOWN, {"digest": artifact.digest})).first() is None:
-        await connection.execute(SAVE, {"digest": artifact.digest, "size": artifact.size})
-        digests = [one.digest for one in entries]
-        await connection.execute(SAVE_CONTENTS, {"manifest": artifact.digest, "digests": digests})
+    digests = [one.digest for one in entries]
+    kept = {"manifest": artifact.digest, "size": artifact.size, "digests": digests}
+    if await driver.fetch_row(connection, KEEP, kept) is None:
         await objects.within(AREA).put(data)
     return artifact
 

@@ -13,22 +13,25 @@ from pelton.contracts.canonical import canonical_json
 from pelton.contracts.definitions import StagePolicy
 from pelton.contracts.fact import Fact, fact_class
 from pelton.contracts.values import Stage
+from pelton.eventkit import driver
 from pelton.eventkit.envelope import Received
 from pelton.registry.lineage.graph import Edge, Graph, Key, Kind, Node, Role
 
-# Rows are written in the order of their keys: two transactions that meet wait for one another, and neither for both.
-TELL_NODES = text("""
-    INSERT INTO lineage_nodes (kind, id, attributes, told_at, told_by)
-    SELECT kind, id, attributes, :told_at, :told_by
-    FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:attributes AS text[])) AS new (kind, id, attributes)
-    ON CONFLICT (kind, id) DO UPDATE
-    SET attributes = EXCLUDED.attributes, told_at = EXCLUDED.told_at, told_by = EXCLUDED.told_by
-    WHERE (EXCLUDED.told_at, EXCLUDED.told_by) < (lineage_nodes.told_at, lineage_nodes.told_by)
-""")
-TELL_EDGES = text("""
+# Rows are written in the order of their keys, and edges before nodes: two transactions that meet wait for one another,
+# and neither for both.
+TELL = text("""
+    WITH described AS (
+        INSERT INTO lineage_nodes (kind, id, attributes, told_at, told_by)
+        SELECT kind, id, attributes, :told_at, :told_by
+        FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:attributes AS text[]))
+            AS new (kind, id, attributes)
+        ON CONFLICT (kind, id) DO UPDATE
+        SET attributes = EXCLUDED.attributes, told_at = EXCLUDED.told_at, told_by = EXCLUDED.told_by
+        WHERE (EXCLUDED.told_at, EXCLUDED.told_by) < (lineage_nodes.told_at, lineage_nodes.told_by)
+    )
     INSERT INTO lineage_edges (kind, id, role, parent_kind, parent_id)
     SELECT * FROM unnest(
-        CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:roles AS text[]),
+        CAST(:child_kinds AS text[]), CAST(:child_ids AS text[]), CAST(:roles AS text[]),
         CAST(:parent_kinds AS text[]), CAST(:parent_ids AS text[])
     )
     ON CONFLICT DO NOTHING
@@ -115,24 +118,22 @@ KINDS_OF = text("SELECT DISTINCT kind FROM lineage_nodes WHERE id = :id ORDER BY
 
 async def tell(connection: AsyncConnection, graph: Graph, at: datetime, by: UUID) -> None:
     """Add a part to the graph; of two descriptions of a node the earlier stays, whichever came first."""
-    if graph.nodes:
-        nodes = sorted(graph.nodes, key=lambda node: node.key)
-        values = {
-            "kinds": [node.key.kind for node in nodes],
-            "ids": [node.key.id for node in nodes],
-            "attributes": [canonical_json(node.attributes).decode() for node in nodes],
-        }
-        await connection.execute(TELL_NODES, values | {"told_at": at, "told_by": by})
-    if graph.edges:
-        edges = sorted(set(graph.edges))
-        values = {
-            "kinds": [edge.child.kind for edge in edges],
-            "ids": [edge.child.id for edge in edges],
-            "roles": [edge.role for edge in edges],
-            "parent_kinds": [edge.parent.kind for edge in edges],
-            "parent_ids": [edge.parent.id for edge in edges],
-        }
-        await connection.execute(TELL_EDGES, values)
+    if not (graph.nodes or graph.edges):
+        return
+    nodes, edges = sorted(graph.nodes, key=lambda node: node.key), sorted(set(graph.edges))
+    values = {
+        "told_at": at,
+        "told_by": by,
+        "kinds": [node.key.kind for node in nodes],
+        "ids": [node.key.id for node in nodes],
+        "attributes": [canonical_json(node.attributes).decode() for node in nodes],
+        "child_kinds": [edge.child.kind for edge in edges],
+        "child_ids": [edge.child.id for edge in edges],
+        "roles": [edge.role for edge in edges],
+        "parent_kinds": [edge.parent.kind for edge in edges],
+        "parent_ids": [edge.parent.id for edge in edges],
+    }
+    await driver.execute(connection, TELL, values)
 
 
 async def rename_model(connection: AsyncConnection, model: str, to: str) -> None:
