@@ -41,7 +41,7 @@ async def found(pool: asyncpg.Pool, filter_string: str, order_by: Sequence[str] 
     joins, order = sql.order(parse_order(order_by, RUNS), TABLES, bind)
     statement = f"""
         SELECT things.run FROM things {" ".join(joins)} WHERE {" AND ".join(conditions) or "true"}
-        ORDER BY {", ".join([*order, "things.run"])}
+        ORDER BY {", ".join([*map(str, order), "things.run"])}
     """  # noqa: S608 - what the compiler made, with values bound
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(ROWS)

@@ -171,10 +171,10 @@ async def search_models(
         SearchSyntaxError: a number is compared with text.
     """
     bind = Binds()
-    _, columns = sql.order(order, OF_MODELS, bind)
+    columns = [*map(str, sql.order(order, OF_MODELS, bind)[1]), "m.model"]
     statement = f"""
         SELECT {MODEL} FROM models AS m WHERE {_where(comparisons, OF_MODELS, bind)}
-        ORDER BY {", ".join([*columns, "m.model"])} LIMIT {bind(limit)} OFFSET {bind(offset)}
+        ORDER BY {", ".join(columns)} LIMIT {bind(limit)} OFFSET {bind(offset)}
     """
     return [row[0] for row in await pool.fetch(statement, *bind.values)]
 
@@ -188,10 +188,10 @@ async def search_versions(
         SearchSyntaxError: a number is compared with text.
     """
     bind = Binds()
-    _, columns = sql.order(order or NEWEST_FIRST, OF_VERSIONS, bind)
+    columns = [*map(str, sql.order(order or NEWEST_FIRST, OF_VERSIONS, bind)[1]), "v.model", "v.version DESC"]
     statement = f"""
         SELECT {VERSION} FROM versions AS v WHERE {_where(comparisons, OF_VERSIONS, bind)}
-        ORDER BY {", ".join([*columns, "v.model", "v.version DESC"])} LIMIT {bind(limit)} OFFSET {bind(offset)}
+        ORDER BY {", ".join(columns)} LIMIT {bind(limit)} OFFSET {bind(offset)}
     """
     return [row[0] for row in await pool.fetch(statement, *bind.values)]
 

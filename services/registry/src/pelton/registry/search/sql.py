@@ -11,10 +11,14 @@ INTEGER: Final = frozenset({"integer", "bigint"})
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """An expression over the searched table, and the type of its values in PostgreSQL."""
+    """An expression over the searched table, and the type of its values in PostgreSQL.
+
+    `required` says that each row has a value.
+    """
 
     sql: str
     type: str = "text"
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,9 @@ class Related:
     `table` is anything that may stand after FROM and be given an alias. `key` is the column that holds the name of a
     tag, parameter or metric, None where every row has the value; `value` is what is compared. `where` narrows the rows
     further: a condition in which `{alias}` stands for the table.
+
+    Text that is no longer than `short` is in one index, and longer text in another. `repeated` are columns that repeat
+    an attribute of the searched row, so that an index can have rows of the same value in its order.
     """
 
     table: str
@@ -31,15 +38,32 @@ class Related:
     value: str = "value"
     key: str | None = "key"
     where: str | None = None
+    short: int | None = None
+    repeated: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Where each thing that a grammar knows is found. Metrics are double precision, everything else related is text."""
+    """Where each thing that a grammar knows is found. Metrics are double precision, everything else related is text.
+
+    `joined` has the aliases of related rows, by their kind and key, that are joined to every searched row.
+    """
 
     attributes: Mapping[str, Column]
     related: Mapping[Kind, Related] = field(default_factory=dict)
     datasets: Mapping[str, Related] = field(default_factory=dict)
+    joined: Mapping[tuple[Kind, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A term for ORDER BY: an expression, and in which direction, with where its nulls are."""
+
+    sql: str
+    direction: str = "ASC"
+
+    def __str__(self) -> str:
+        return f"{self.sql} {self.direction}"
 
 
 class Binds:
@@ -70,22 +94,40 @@ def exists(related: Related, key: str, bind: Binds) -> str:
     return f"EXISTS ({_rows(related, key, bind)})"
 
 
-def order(terms: Sequence[OrderTerm], tables: Tables, bind: Binds) -> tuple[list[str], list[str]]:
+def order(terms: Sequence[OrderTerm], tables: Tables, bind: Binds) -> tuple[list[str], list[Ordered]]:
     """The joins that an order needs, and its terms for ORDER BY. Rows without the value come last, NaN before them."""
     joins, columns = [], []
     for term in terms:
         direction = "ASC" if term.ascending else "DESC"
         if term.kind is Kind.ATTRIBUTE:
-            columns.append(f"{tables.attributes[term.key].sql} {direction} NULLS LAST")
+            column = tables.attributes[term.key]
+            # no index has its nulls last in both directions
+            columns.append(Ordered(column.sql, direction if column.required else f"{direction} NULLS LAST"))
             continue
         related, alias = tables.related[term.kind], f"ordered{len(bind.values)}"
         value = f"{alias}.{related.value}"
-        joins.append(f"LEFT JOIN {related.table} {alias} ON {_belongs(related, alias, term.key, bind)}")
+        joins.append(f"LEFT JOIN {related.table} {alias} ON {belongs(related, alias, term.key, bind)}")
         if term.kind is Kind.METRIC:
             # to PostgreSQL, NaN is above every number; here it is beyond the last, whatever the direction
-            columns.append(f"{value} IS NULL, {value} = 'NaN'")
-        columns.append(f"{value} {direction} NULLS LAST")
+            columns += [Ordered(f"{value} IS NULL"), Ordered(f"{value} = 'NaN'")]
+        columns.append(Ordered(value, f"{direction} NULLS LAST"))
     return joins, columns
+
+
+def belongs(related: Related, alias: str, key: str, bind: Binds) -> str:
+    """The condition that a row of the related table, by this alias, is the searched row's."""
+    parts = [f"{alias}.{column} = {searched}" for column, searched in related.on.items()]
+    if related.key is not None:
+        parts.append(f"{alias}.{related.key} = {bind(key)}")
+    if related.where is not None:
+        parts.append(related.where.format(alias=alias))
+    return " AND ".join(parts)
+
+
+def slices(related: Related, alias: str) -> tuple[str, ...]:
+    """The conditions of the indexes that have the values in their order: one of them is true of each row."""
+    length = f"length({alias}.{related.value})"
+    return ("true",) if related.short is None else (f"{length} <= {related.short}", f"{length} > {related.short}")
 
 
 def _condition(comparison: Comparison, tables: Tables, bind: Binds) -> str:
@@ -94,26 +136,36 @@ def _condition(comparison: Comparison, tables: Tables, bind: Binds) -> str:
         return _compare(column.sql, comparison, column.type, bind)
     of_dataset = comparison.kind is Kind.DATASET
     related = tables.datasets[comparison.key] if of_dataset else tables.related[comparison.kind]
+    joined = tables.joined.get((comparison.kind, comparison.key))
     if comparison.operator is Operator.IS_NULL:
-        return f"NOT {exists(related, comparison.key, bind)}"
+        return "false" if joined else f"NOT {exists(related, comparison.key, bind)}"
     if comparison.operator is Operator.IS_NOT_NULL:
-        return exists(related, comparison.key, bind)
+        return "true" if joined else exists(related, comparison.key, bind)
+    alias = joined or "related"
     type_ = "double precision" if comparison.kind is Kind.METRIC else "text"
-    rows = _rows(related, comparison.key, bind)
-    return f"EXISTS ({rows} AND {_compare(f'related.{related.value}', comparison, type_, bind)})"
+    compared = _compare(f"{alias}.{related.value}", comparison, type_, bind)
+    found = " AND ".join([*_slice(related, alias, comparison), compared])
+    return found if joined else f"EXISTS ({_rows(related, comparison.key, bind)} AND {found})"
+
+
+def _slice(related: Related, alias: str, comparison: Comparison) -> list[str]:
+    """What tells an index that it has the values that a comparison looks for, as far as one has."""
+    if related.short is None:
+        return []
+    short, long = slices(related, alias)
+    match comparison.operator, comparison.value:
+        case Operator.EQUAL, str(value):
+            return [short if len(value) <= related.short else long]
+        case Operator.IN, tuple(values) if all(len(value) <= related.short for value in values):
+            return [short]
+        case Operator.LIKE, _:
+            return [f"({short} OR {long})"]
+        case _:
+            return []
 
 
 def _rows(related: Related, key: str, bind: Binds) -> str:
-    return f"SELECT FROM {related.table} related WHERE {_belongs(related, 'related', key, bind)}"
-
-
-def _belongs(related: Related, alias: str, key: str, bind: Binds) -> str:
-    parts = [f"{alias}.{column} = {searched}" for column, searched in related.on.items()]
-    if related.key is not None:
-        parts.append(f"{alias}.{related.key} = {bind(key)}")
-    if related.where is not None:
-        parts.append(related.where.format(alias=alias))
-    return " AND ".join(parts)
+    return f"SELECT FROM {related.table} related WHERE {belongs(related, 'related', key, bind)}"
 
 
 def _compare(column: str, comparison: Comparison, type_: str, bind: Binds) -> str:
@@ -132,7 +184,7 @@ def _compare(column: str, comparison: Comparison, type_: str, bind: Binds) -> st
             return f"{column} {operator} {bound} ESCAPE ''"
         case Operator.GREATER | Operator.GREATER_OR_EQUAL if type_ == "double precision":
             # to PostgreSQL, NaN is above every number; to everybody else it is above none
-            return f"({column} {operator} {bound} AND {column} <> 'NaN')"
+            return f"({column} {operator} {bound} AND {column} < 'NaN')"
         case _:
             return f"{column} {operator} {bound}"
 

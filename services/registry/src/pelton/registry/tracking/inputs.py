@@ -57,10 +57,11 @@ SUMMARIES: Final = """
 """
 
 RECORD_MODEL: Final = f"""
-    WITH the AS (SELECT run, lifecycle_stage FROM tracked_runs WHERE run_id = $1),
+    WITH the AS (SELECT * FROM tracked_runs WHERE run_id = $1),
     recorded AS (
-        INSERT INTO run_tags AS kept (run, key, value)
-        SELECT run, '{MODEL_HISTORY}', json_build_array($2::json)::text FROM the WHERE lifecycle_stage = 'active'
+        INSERT INTO run_tags AS kept (run, experiment_id, start_time, key, value)
+        SELECT run, experiment_id, start_time, '{MODEL_HISTORY}', json_build_array($2::json)::text
+        FROM the WHERE lifecycle_stage = 'active'
         ON CONFLICT (run, key) DO UPDATE SET value = (kept.value::jsonb || excluded.value::jsonb)::text
     )
     SELECT lifecycle_stage FROM the

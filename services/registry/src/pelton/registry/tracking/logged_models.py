@@ -9,7 +9,7 @@ from typing import Final
 import asyncpg
 
 from pelton.registry.search import sql
-from pelton.registry.search.sql import Binds, Column, Related, Tables
+from pelton.registry.search.sql import Binds, Column, Ordered, Related, Tables
 from pelton.registry.search.terms import Comparison, Kind, OrderTerm
 from pelton.registry.tracking.refusals import InactiveError, MissingError, ParamChangedError
 
@@ -267,7 +267,7 @@ async def search(pool: asyncpg.Pool, asked: Search, offset: int, limit: int) -> 
             conditions.append(sql.exists(replace(related, key=None), "", bind))
     conditions += sql.conditions(asked.comparisons, tables, bind)
     joins: list[str] = []
-    order: list[str] = []
+    order: list[Ordered] = []
     for term, dataset in asked.order:
         latest = _latest(None if dataset is None else _on(dataset, bind))
         join, columns = sql.order([term], replace(TABLES, related={Kind.METRIC: latest}), bind)
@@ -275,7 +275,7 @@ async def search(pool: asyncpg.Pool, asked: Search, offset: int, limit: int) -> 
     statement = f"""
         SELECT {JSON} FROM logged_models AS m {" ".join(joins)}
         WHERE {" AND ".join(["m.experiment_id = ANY($1) AND m.lifecycle_stage = 'active'", *conditions])}
-        ORDER BY {", ".join([*order, BY_CREATION])} LIMIT {bind(limit)} OFFSET {bind(offset)}
+        ORDER BY {", ".join([*map(str, order), BY_CREATION])} LIMIT {bind(limit)} OFFSET {bind(offset)}
     """
     return [row[0] for row in await pool.fetch(statement, *bind.values)]
 

@@ -56,10 +56,11 @@ CREATE: Final = """
         INSERT INTO tracked_runs
             (run_id, experiment_id, run_name, user_id, status, start_time, artifact_uri)
         SELECT $2, experiment_id, $3, $4, 'RUNNING', $5, artifact_location || '/' || $2 || '/artifacts'
-        FROM e WHERE lifecycle_stage = 'active' RETURNING run
+        FROM e WHERE lifecycle_stage = 'active' RETURNING run, experiment_id, start_time
     ), tagged AS (
-        INSERT INTO run_tags (run, key, value)
-        SELECT run, key, value FROM created, unnest($6::text[], $7::text[]) AS given (key, value)
+        INSERT INTO run_tags (run, experiment_id, start_time, key, value)
+        SELECT run, experiment_id, start_time, key, value
+        FROM created, unnest($6::text[], $7::text[]) AS given (key, value)
     )
     SELECT lifecycle_stage, artifact_location || '/' || $2 || '/artifacts' AS artifact_uri FROM e
 """
@@ -71,7 +72,8 @@ UPDATE: Final = f"""
                                            run_name = coalesce($4, run_name)
         FROM was WHERE changed.run = was.run AND was.lifecycle_stage = 'active' RETURNING changed.*
     ), tagged AS (
-        INSERT INTO run_tags (run, key, value) SELECT run, '{RUN_NAME}', $4 FROM r WHERE $4::text IS NOT NULL
+        INSERT INTO run_tags (run, experiment_id, start_time, key, value)
+        SELECT run, experiment_id, start_time, '{RUN_NAME}', $4 FROM r WHERE $4::text IS NOT NULL
         ON CONFLICT (run, key) DO UPDATE SET value = excluded.value
     )
     SELECT was.lifecycle_stage, {INFO} AS info FROM was LEFT JOIN r USING (run)

@@ -50,34 +50,62 @@ STATEMENTS = (
     """
     CREATE INDEX tracked_runs_by_start ON tracked_runs (experiment_id, start_time DESC, run_id)
     """,
+    # What a run logs repeats the run's experiment and start, neither of which ever changes: so an index has the runs of
+    # an experiment in the order of a value, and those of the same value in the order of their start. Of text it takes
+    # 256 characters, as an entry of an index has a limit; longer text is found by its key alone.
     """
     CREATE TABLE run_params (
-        run   bigint           NOT NULL,
-        key   text COLLATE "C" NOT NULL,
-        value text COLLATE "C" NOT NULL,
+        run           bigint           NOT NULL,
+        experiment_id bigint           NOT NULL,
+        start_time    bigint           NOT NULL,
+        key           text COLLATE "C" NOT NULL,
+        value         text COLLATE "C" NOT NULL,
         PRIMARY KEY (run, key)
     )
+    """,
+    """
+    CREATE INDEX run_params_by_value ON run_params (experiment_id, key, value, start_time DESC)
+    WHERE length(value) <= 256
+    """,
+    """
+    CREATE INDEX run_params_by_long_value ON run_params (experiment_id, key)
+    WHERE length(value) > 256
     """,
     """
     CREATE TABLE run_tags (
-        run   bigint           NOT NULL,
-        key   text COLLATE "C" NOT NULL,
-        value text COLLATE "C" NOT NULL,
+        run           bigint           NOT NULL,
+        experiment_id bigint           NOT NULL,
+        start_time    bigint           NOT NULL,
+        key           text COLLATE "C" NOT NULL,
+        value         text COLLATE "C" NOT NULL,
         PRIMARY KEY (run, key)
     )
     """,
-    # A series is one metric of one run, with its latest point. No index covers the point, and pages have room, so that
-    # a new latest point is written in place.
+    """
+    CREATE INDEX run_tags_by_value ON run_tags (experiment_id, key, value, start_time DESC)
+    WHERE length(value) <= 256
+    """,
+    """
+    CREATE INDEX run_tags_by_long_value ON run_tags (experiment_id, key)
+    WHERE length(value) > 256
+    """,
+    # A series is one metric of one run, with its latest point. The index of values costs each new latest point two
+    # entries of indexes, some microseconds; to search without it would read every run of an experiment.
     """
     CREATE TABLE run_metrics (
-        series    bigint           GENERATED ALWAYS AS IDENTITY,
-        run       bigint           NOT NULL,
-        key       text COLLATE "C" NOT NULL,
-        value     double precision NOT NULL,
-        timestamp bigint           NOT NULL,
-        step      bigint           NOT NULL,
+        series        bigint           GENERATED ALWAYS AS IDENTITY,
+        run           bigint           NOT NULL,
+        experiment_id bigint           NOT NULL,
+        start_time    bigint           NOT NULL,
+        key           text COLLATE "C" NOT NULL,
+        value         double precision NOT NULL,
+        timestamp     bigint           NOT NULL,
+        step          bigint           NOT NULL,
         PRIMARY KEY (run, key)
     ) WITH (fillfactor = 70)
+    """,
+    """
+    CREATE INDEX run_metrics_by_value ON run_metrics (experiment_id, key, value, start_time)
     """,
     # A point that is sent twice is here twice, and shown once: to look for each point before it is written would double
     # the cost of writing. The index is the order of a history, and holds all of it.
@@ -149,20 +177,20 @@ STATEMENTS = (
         param_keys text[], param_values text[], tag_keys text[], tag_values text[]
     ) RETURNS text LANGUAGE plpgsql AS $$
     DECLARE
-        the_run   bigint;
-        stage     text;
+        the       tracked_runs;
         changed   json;
         series_of bigint[];
     BEGIN
-        SELECT run, lifecycle_stage INTO the_run, stage FROM tracked_runs WHERE run_id = given_run;
-        IF stage IS DISTINCT FROM 'active' THEN
-            RETURN stage;
+        SELECT * INTO the FROM tracked_runs WHERE run_id = given_run;
+        IF the.lifecycle_stage IS DISTINCT FROM 'active' THEN
+            RETURN the.lifecycle_stage;
         END IF;
         IF cardinality(param_keys) > 0 THEN
             WITH given AS (
                 SELECT * FROM unnest(param_keys, param_values) AS given (key, value)
             ), differing AS (
-                INSERT INTO run_params AS kept (run, key, value) SELECT the_run, key, value FROM given ORDER BY key
+                INSERT INTO run_params AS kept (run, experiment_id, start_time, key, value)
+                SELECT the.run, the.experiment_id, the.start_time, key, value FROM given ORDER BY key
                 ON CONFLICT (run, key) DO UPDATE SET value = kept.value WHERE kept.value <> excluded.value
                 RETURNING kept.key, kept.value
             )
@@ -173,19 +201,20 @@ STATEMENTS = (
             END IF;
         END IF;
         IF cardinality(tag_keys) > 0 THEN
-            INSERT INTO run_tags (run, key, value)
-            SELECT the_run, key, value FROM unnest(tag_keys, tag_values) AS given (key, value) ORDER BY key
+            INSERT INTO run_tags (run, experiment_id, start_time, key, value)
+            SELECT the.run, the.experiment_id, the.start_time, key, value
+            FROM unnest(tag_keys, tag_values) AS given (key, value) ORDER BY key
             ON CONFLICT (run, key) DO UPDATE SET value = excluded.value;
             IF 'mlflow.runName' = ANY (tag_keys) THEN
                 UPDATE tracked_runs SET run_name = tag.value
                 FROM run_tags AS tag
-                WHERE tracked_runs.run = the_run AND tag.run = the_run AND tag.key = 'mlflow.runName';
+                WHERE tracked_runs.run = the.run AND tag.run = the.run AND tag.key = 'mlflow.runName';
             END IF;
         END IF;
         IF cardinality(metric_keys) > 0 THEN
             WITH written AS (
-                INSERT INTO run_metrics AS kept (run, key, value, timestamp, step)
-                SELECT the_run, key, vals[place], times[place], steps[place]
+                INSERT INTO run_metrics AS kept (run, experiment_id, start_time, key, value, timestamp, step)
+                SELECT the.run, the.experiment_id, the.start_time, key, vals[place], times[place], steps[place]
                 FROM unnest(metric_keys, newest) AS given (key, place) ORDER BY key
                 ON CONFLICT (run, key) DO UPDATE
                 SET value = CASE
@@ -204,13 +233,13 @@ STATEMENTS = (
         END IF;
         IF cardinality(models) > 0 THEN
             INSERT INTO model_metrics (model_id, run, key, value, timestamp, step, dataset_name, dataset_digest)
-            SELECT model_id, the_run, metric_keys[metric], value, timestamp, step, dataset_name, dataset_digest
+            SELECT model_id, the.run, metric_keys[metric], value, timestamp, step, dataset_name, dataset_digest
             FROM unnest(models, metrics, vals, times, steps, dataset_names, dataset_digests)
                 AS given (model_id, metric, value, timestamp, step, dataset_name, dataset_digest)
             WHERE model_id IS NOT NULL
             ON CONFLICT DO NOTHING;
         END IF;
-        RETURN stage;
+        RETURN the.lifecycle_stage;
     END
     $$
     """,
