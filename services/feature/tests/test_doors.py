@@ -208,31 +208,6 @@ async def test_definitions_are_applied_once_and_what_would_break_is_refused(feat
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "aggregates[0].value")
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "kind", "words"),
-    [
-        ({"features": ["none:x"]}, 404, "FeatureViewNotFoundException", "none"),
-        ({"features": ["asked:x"]}, 500, "FeatureNotFoundException", "flights_1h"),
-        ({"features": ["asked:flights_1h"], "entities": {"gate": [1]}}, 500, "EntityNotFoundException", "carrier"),
-        ({"features": ["asked:flights_1h"], "at": ["now"]}, 422, "ValueError", "'now'"),
-        ({"features": ["asked:flights_1h"], "at": ["2013-01-01T00:00:00"]}, 422, "ValueError", "zone"),
-        ({"features": ["asked:flights_1h"], "at": []}, 422, "ValueError", "1 times"),
-        ({"features": ["asked:flights_1h"], "entities": {"carrier": "UA"}}, 422, "ValueError", "list"),
-        ({"features": ["asked:flights_1h"], "entities": {"carrier": [1], "g": []}}, 422, "ValueError", "one a row"),
-        ({"features": "asked:flights_1h"}, 422, "ValueError", "list"),
-    ],
-)
-async def test_feasts_errors_are_json_in_a_json_text(
-    feature: Feature, body: dict[str, Any], status: int, kind: str, words: str
-) -> None:
-    await feature.declare(source("asking"), view("asked", "asking"))
-    answer = await feature.client.post("/get-online-features", json={"entities": {"carrier": ["UA"]}} | body)
-    assert answer.status_code == status
-    inner = json.loads(json.loads(answer.content))
-    assert (inner["module"], inner["class"]) == ("feast.errors", kind)
-    assert words in inner["message"]
-
-
 async def test_online_features_say_what_is_present_null_and_not_found(feature: Feature) -> None:
     await feature.declare(source("read"), view("read_carrier", "read"), view("read_gate", "read", "gate"))
     await feature.publish_all("read", [event(1, DAY_0, delay=None), event(2, DAY_0, carrier="B6", gate=2)])

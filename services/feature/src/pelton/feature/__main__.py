@@ -9,10 +9,14 @@ from pelton.feature.api import router
 from pelton.feature.api.doors import Doors
 from pelton.feature.catalogue import Catalogue
 from pelton.feature.events import EventDoor
+from pelton.feature.feast.errors import PREFIXES, dialect
+from pelton.feature.feast.front import FeastFront
+from pelton.feature.feast.materialization import Materializations
 from pelton.feature.handlers import HANDLERS, works
 from pelton.feature.ingest import Ingestion
 from pelton.feature.materializer import Materializer
 from pelton.feature.offline import OfflineStore
+from pelton.feature.online import OnlineFeatures
 from pelton.feature.watermarks import Watermarks
 from pelton.objects import Objects
 from pelton.tiles.reader import TileReader
@@ -22,7 +26,12 @@ from pelton.tiles.store import LmdbTileStore
 def main() -> None:
     """Run until told to stop."""
     settings = PlatformSettings()
-    service = Service("feature", settings, migrations=Path(__file__).parent / "migrations" / "versions")
+    service = Service(
+        "feature",
+        settings,
+        migrations=Path(__file__).parent / "migrations" / "versions",
+        dialects=dict.fromkeys(PREFIXES, dialect),
+    )
     objects, watermarks, catalogue = Objects(settings.objects_url), Watermarks(), Catalogue()
     tiles = LmdbTileStore(settings.home / "online")
     offline = OfflineStore(objects, service.units)
@@ -39,9 +48,22 @@ def main() -> None:
     service.starts_with(load)
     service.handles(*HANDLERS)
     service.works(works(service.units, catalogue, materializer, watermarks))
-    service.routes(
-        router(Doors(service.units, catalogue, door, TileReader.over(tiles), watermarks, settings.kafka, utc_now))
+    reading = TileReader.over(tiles)
+    materializations = Materializations(settings.kafka, tiles.offsets)
+    doors = Doors(
+        service.units,
+        catalogue,
+        door,
+        reading,
+        watermarks,
+        settings.kafka,
+        utc_now,
+        materializations,
+        service.missing,
     )
+    service.routes(router(doors))
+    service.fronted_by(lambda app: FeastFront(app, OnlineFeatures(catalogue, reading), utc_now))
+    service.closes(materializations.close)
     service.run()
 
 

@@ -1,122 +1,150 @@
-"""Online features in the wire format of Feast's feature server, with its doubly encoded errors."""
+"""Features of entities at moments, read from the online store or computed, in whatever format they are asked for."""
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pelton.contracts.definitions import FeatureViewDefinition
+from pelton.contracts.definitions import FeatureViewDefinition, TransformationDefinition, seconds
 from pelton.feature.catalogue import Catalogue
+from pelton.feature.selection import Feature, InvalidValueError, Selection, Selections
+from pelton.tiles.expressions import Expression, ExpressionError
 from pelton.tiles.features import Features
 from pelton.tiles.fold import entity_text
 from pelton.tiles.reader import TileReader
 
-NEVER = "1970-01-01T00:00:00Z"
-PRESENT, NULL_VALUE, NOT_FOUND = "PRESENT", "NULL_VALUE", "NOT_FOUND"
+Ints = NDArray[np.int64]
+Columns = Mapping[str, Sequence[Any]]
+"""Entities, and whatever a transformation reads of the request, by name: a value for each row."""
+
+PRESENT: Final = "PRESENT"
+NULL_VALUE: Final = "NULL_VALUE"
+NOT_FOUND: Final = "NOT_FOUND"
+OUTSIDE_MAX_AGE: Final = "OUTSIDE_MAX_AGE"
+NEVER_MS: Final = 0
+# No event's text has this character: the door and the ingestion refuse it.
+_NOBODY: Final = "\0"
 
 
-class FeastError(Exception):
-    """An error as Feast's client reads it: `body` is a JSON text that holds JSON."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One feature of n rows. A value is None unless its status is PRESENT; `statuses` is None when all are.
 
-    def __init__(self, status: int, name: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        detail = json.dumps({"module": "feast.errors", "class": name, "message": message})
-        self.body = json.dumps(detail).encode()
-
-
-def online_features(catalogue: Catalogue, tiles: TileReader, request: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
-    """Answer `/get-online-features`.
-
-    `entities` maps each entity to its values, one a row; `features` lists `view:feature`; the optional `at` has the
-    event time of each row (RFC 3339), by default now.
-
-    Raises:
-        FeastError: an unknown view or feature, or a missing entity.
+    `times_ms` has the time of the event that a latest value comes from, and for any other the row's own moment; 0
+    where the entity is unknown.
     """
-    entities = _entities(request["entities"])
-    rows = len(next(iter(entities.values()), ()))
-    times = _times(request.get("at"), rows, now_ms)
-    full_names = bool(request.get("full_feature_names"))
-    results: list[dict[str, Any]] = []
-    names: list[str] = []
-    for entity, keys in entities.items():
-        names.append(entity)
-        results.append({"values": list(keys), "statuses": [PRESENT] * rows, "event_timestamps": [NEVER] * rows})
-    computed: dict[str, Features] = {}
-    if not isinstance(request["features"], list):
-        raise FeastError(422, "ValueError", "`features` must be a list of view:feature")
-    for ref in request["features"]:
-        name, _, feature = str(ref).partition(":")
-        view = _view(catalogue, name, feature)
-        if name not in computed:
-            if view.entity not in entities:
-                raise FeastError(500, "EntityNotFoundException", f"send the entity {view.entity!r} for {name!r}")
-            keys = [_key(key) for key in entities[view.entity]]
-            computed[name] = tiles.features(view, keys, times)
-        read = computed[name]
-        names.append(f"{name}__{feature}" if full_names else feature)
-        results.append(_result(read.columns[feature], read.known, times))
-    return {"metadata": {"feature_names": names}, "results": results}
+
+    feature: Feature
+    values: list[Any]
+    statuses: list[str] | None
+    times_ms: list[int]
 
 
-def _result(column: NDArray[np.float64], known: NDArray[np.bool_], times: NDArray[np.int64]) -> dict[str, Any]:
-    usable, found = known & ~np.isnan(column), known.tolist()
-    numbers = [value if fit else None for value, fit in zip(column.tolist(), usable.tolist(), strict=True)]
-    statuses = [
-        NOT_FOUND if not there else NULL_VALUE if value is None else PRESENT
-        for value, there in zip(numbers, found, strict=True)
-    ]
-    stamps = [_text(moment) if there else NEVER for moment, there in zip(times.tolist(), found, strict=True)]
-    return {"values": numbers, "statuses": statuses, "event_timestamps": stamps}
+@dataclass(slots=True)
+class _Rows:
+    """The rows of one request, and what was read for them so far, by view."""
+
+    columns: Columns
+    at_ms: Ints
+    read: dict[str, "_Read"] = field(default_factory=dict)
 
 
-def _view(catalogue: Catalogue, name: str, feature: str) -> FeatureViewDefinition:
-    view = catalogue.newest_view(name)
-    if view is None:
-        raise FeastError(404, "FeatureViewNotFoundException", f"Feature view {name} does not exist; apply it first")
-    if feature not in view.feature_names:
-        known = ", ".join(view.feature_names)
-        raise FeastError(500, "FeatureNotFoundException", f"{name} has no feature {feature!r}; it has: {known}")
-    return view
+class OnlineFeatures:
+    """Reads features from the online store, and computes those that are made at the time of the request."""
+
+    def __init__(self, catalogue: Catalogue, tiles: TileReader) -> None:
+        self._tiles = tiles
+        self.selections = Selections(catalogue)
+
+    def read(self, selection: Selection, columns: Columns, at_ms: Ints) -> list[Answer]:
+        """The features of a selection, in its order, for each row at its moment; all columns have one value a row.
+
+        Raises:
+            SelectionError: the columns lack the key of a view, or what a transformation reads of the request.
+            TilesError: the store cannot be read.
+        """
+        selection.check(columns)
+        rows = _Rows(columns, at_ms)
+        for view in selection.views.values():
+            found = self._tiles.features(view, _keys(view, columns), at_ms)
+            rows.read[view.name] = _Read(view, found, at_ms)
+        computing = selection.transformations
+        return [
+            _computed(computing[one.group], one, rows) if one.group in computing else rows.read[one.group].answer(one)
+            for one in selection.features
+        ]
 
 
-def _times(at: Sequence[str] | None, rows: int, now_ms: int) -> NDArray[np.int64]:
-    if at is None:
-        return np.full(rows, now_ms, dtype=np.int64)
-    if not isinstance(at, list) or len(at) != rows:
-        raise FeastError(422, "ValueError", f"`at` must be a list of {rows} times: there are {rows} rows")
-    return np.array([_moment(one) for one in at], dtype=np.int64)
+class _Read:
+    """What was read of one view."""
+
+    def __init__(self, view: FeatureViewDefinition, found: Features, at_ms: Ints) -> None:
+        self.columns = found.columns
+        self._known = found.known.tolist()
+        self._all_known = all(self._known)
+        self._moments = self._times(at_ms)
+        self._newest = self._moments if found.newest_ms is None else self._times(found.newest_ms)
+        self._latest = frozenset(one.name for one in view.latest)
+        self._oldest = None if view.max_age is None else (at_ms - seconds(view.max_age) * 1000).tolist()
+
+    def answer(self, asked: Feature) -> Answer:
+        values, gaps = asked.listed(self.columns[asked.name])
+        is_latest = asked.name in self._latest
+        times = self._newest if is_latest else self._moments
+        if self._all_known and True not in gaps:
+            return Answer(asked, values, None, times)
+        statuses = [
+            NOT_FOUND if not known else NULL_VALUE if gap else PRESENT
+            for known, gap in zip(self._known, gaps, strict=True)
+        ]
+        if is_latest and self._oldest is not None:
+            for place, (status, newest, oldest) in enumerate(zip(statuses, times, self._oldest, strict=True)):
+                if status == NULL_VALUE and newest < oldest:
+                    statuses[place] = OUTSIDE_MAX_AGE
+        shown = [value if status == PRESENT else None for value, status in zip(values, statuses, strict=True)]
+        return Answer(asked, shown, statuses, times)
+
+    def _times(self, moments: Ints) -> list[int]:
+        listed: list[int] = moments.tolist()
+        if self._all_known:
+            return listed
+        return [moment if known else NEVER_MS for moment, known in zip(listed, self._known, strict=True)]
 
 
-def _moment(text: object) -> int:
+def _computed(transformation: TransformationDefinition, asked: Feature, rows: _Rows) -> Answer:
+    inputs: dict[str, NDArray[Any]] = {name: _array(rows.columns[name]) for name in transformation.request}
+    for name, ref in transformation.inputs.items():
+        view, _, feature = ref.partition(":")
+        inputs[name] = rows.read[view].columns[feature]
     try:
-        moment = datetime.fromisoformat(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise FeastError(422, "ValueError", f"`at` has {text!r}; send times with a zone, such as 2013-03-01T12:00:00Z")
-    return round(moment.timestamp() * 1000)
+        column = Expression.parse(transformation.features[asked.name]).evaluate(inputs)
+    except ExpressionError as error:
+        raise InvalidValueError(f"{asked.group}:{asked.name} cannot be computed: {error}") from error
+    values, gaps = asked.listed(column)
+    times = [NEVER_MS] * len(values)
+    if True not in gaps:
+        return Answer(asked, values, None, times)
+    return Answer(asked, values, [NULL_VALUE if gap else PRESENT for gap in gaps], times)
 
 
-def _entities(sent: object) -> Mapping[str, Sequence[Any]]:
-    if not isinstance(sent, dict) or not all(isinstance(values, list) for values in sent.values()):
-        raise FeastError(422, "ValueError", "`entities` must map each entity to the list of its values")
-    if len({len(values) for values in sent.values()}) > 1:
-        raise FeastError(422, "ValueError", "the entities have different numbers of values; send one a row")
-    return sent
+def _array(values: Sequence[Any]) -> NDArray[Any]:
+    """Values of a request as an expression reads them: float64 with NaN for null, or texts with None."""
+    if any(isinstance(value, str) for value in values):
+        return np.array([value if isinstance(value, str) else None for value in values], dtype=object)
+    return np.array([value if isinstance(value, (int, float)) else np.nan for value in values], dtype=np.float64)
+
+
+def _keys(view: FeatureViewDefinition, columns: Columns) -> list[str]:
+    """The text that each row's entity is kept under."""
+    (name,) = view.join_keys
+    return [_key(value) for value in columns[name]]
 
 
 def _key(value: object) -> str:
-    """An entity's value as the text that its tiles are kept under; of anything but numbers and texts the empty one."""
+    """An entity's value as a text; of anything but numbers and texts that of nobody."""
     try:
-        return entity_text(value) if isinstance(value, (str, int, float)) else ""
+        return entity_text(value) if isinstance(value, (str, int, float)) else _NOBODY
     except OverflowError:
-        return ""
-
-
-def _text(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat().replace("+00:00", "Z")
+        return _NOBODY

@@ -1,6 +1,6 @@
 """What the feature service's routes work on, and what several of them answer."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from pelton.eventkit.problems import ProblemError
 from pelton.eventkit.unit import Units
 from pelton.feature.catalogue import Catalogue
 from pelton.feature.events import EventDoor, Verdict
+from pelton.feature.feast.materialization import Materializations
 from pelton.feature.watermarks import Watermarks
 from pelton.tiles.reader import TileReader
 
@@ -31,6 +32,8 @@ class Doors:
     watermarks: Watermarks
     kafka: str
     clock: Callable[[], datetime]
+    materializations: Materializations
+    missing: Callable[[], Awaitable[list[str]]]
 
     def known_source(self, name: str) -> None:
         """Check that a source is registered.

@@ -1,0 +1,64 @@
+"""The hot routes, over raw ASGI, in front of the service's other routes."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pelton.feature.feast import retrieval
+from pelton.feature.feast.errors import FeastError, of_selection
+from pelton.feature.online import OnlineFeatures
+from pelton.feature.selection import SelectionError
+from pelton.tiles.errors import TilesError
+
+PATH: Final = "/get-online-features"
+
+
+class FeastFront:
+    """Answers `/get-online-features`, and passes the rest on."""
+
+    def __init__(self, app: ASGIApp, online: OnlineFeatures, clock: Callable[[], datetime]) -> None:
+        self._app = app
+        self._online = online
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for features, in Feast's own format; errors too."""
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        scope["pelton_route"] = PATH
+        try:
+            status, body = 200, self._answer(await _body(receive))
+        except FeastError as error:
+            status, body = error.status, error.body
+        except SelectionError as error:
+            told = of_selection(error)
+            status, body = told.status, told.body
+        except TilesError as error:
+            told = FeastError(503, "FeastError", f"the online store cannot be read: {error}")
+            status, body = told.status, told.body
+        await _send(send, status, body)
+
+    def _answer(self, body: bytes) -> bytes:
+        request = retrieval.read(body)
+        selection = retrieval.select(self._online, request)
+        return retrieval.answer(self._online, selection, request, round(self._clock().timestamp() * 1000))
+
+
+async def _body(receive: Receive) -> bytes:
+    message = await receive()
+    if not message.get("more_body"):
+        return bytes(message.get("body", b""))
+    parts = [message["body"]]
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    return b"".join(parts)
+
+
+async def _send(send: Send, status: int, body: bytes) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
