@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 from collector import Collector
 
 from pelton.cli.supervisor.part import SERVICES
 from pelton.cli.supervisor.state import PlatformState
 from pelton.local import ports
+from pelton.testkit import at_work
 
 RUN_SECONDS = 600
 MODEL = "flight-delay"
@@ -90,7 +90,15 @@ class Run:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     home, port_base = tmp_path_factory.mktemp("home"), ports.free_block(40)
-    environment = {**os.environ, "PELTON_HOME": str(home), "PELTON_PORT_BASE": str(port_base)}
+    temporary = home / "tmp"
+    temporary.mkdir()
+    environment = {
+        **os.environ,
+        "PELTON_HOME": str(home),
+        "PELTON_PORT_BASE": str(port_base),
+        # A training is told no more of the platform than where its own folder is.
+        "TMPDIR": str(temporary),
+    }
     assassin = Assassin(home, port_base)
     assassin.start()
     began = time.monotonic()
@@ -142,15 +150,4 @@ def test_a_trace_leads_from_an_upstream_event_to_the_prediction_and_on_to_the_pr
 
 
 def test_nothing_is_left_running(run: Run) -> None:
-    left = [one for one in psutil.process_iter() if _works_on(one, run.home)]
-    _, staying = psutil.wait_procs(left, timeout=10)  # one that was told to end may need a moment
-    assert staying == []
-
-
-def _works_on(process: psutil.Process, home: Path) -> bool:
-    """By its environment, or as Kafka's and PostgreSQL's processes by its command line."""
-    try:
-        told = [process.environ().get("PELTON_HOME", ""), *process.cmdline()]
-    except psutil.Error:
-        return False
-    return any(str(home) in one for one in told)
+    assert at_work(run.home) == []

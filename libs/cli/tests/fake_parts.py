@@ -7,8 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from pelton.cli.supervisor.part import Part
 from pelton.local import Command
 from pelton.local.process import leashed
@@ -34,9 +32,9 @@ if kind == "crash":
     sys.exit(3)
 signal.signal(signal.SIGTERM, signal.SIG_IGN if kind == "deaf" else stop)
 if kind == "parent":
-    # Deaf to what its parent is told, as a job in the middle of its work may be.
+    # Deaf to what its parent is told and in a group of its own, as a job in the middle of its work may be.
     job = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('at work', flush=True); signal.pause()"
-    child = subprocess.Popen([sys.executable, "-I", "-S", "-c", job], stdout=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-I", "-S", "-c", job], stdout=subprocess.PIPE, process_group=0)
     child.stdout.readline()
 if kind == "chatty":
     print("x" * 3_000_000, flush=True)
@@ -95,17 +93,3 @@ def journal(folder: Path) -> list[str]:
     with suppress(FileNotFoundError):
         return (folder / "journal").read_text().splitlines()
     return []
-
-
-def at_work(home: Path) -> list[int]:
-    """Every process of this home: it has the home in its environment or, as the servers, in its command line."""
-    return [one.pid for one in psutil.process_iter() if one.pid != os.getpid() and _works_on(one, home)]
-
-
-def _works_on(process: psutil.Process, home: Path) -> bool:
-    try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return process.environ().get("PELTON_HOME") == str(home) or any(str(home) in word for word in process.cmdline())
-    except psutil.Error:
-        return False

@@ -7,6 +7,7 @@ import pytest
 
 from pelton.cli.supervisor.leftovers import end_leftovers, leftovers
 from pelton.cli.supervisor.state import PartState, PlatformState
+from pelton.local.session import lives
 
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
 
@@ -32,7 +33,7 @@ def test_what_still_lives_of_a_state_is_found_and_ended_though_it_is_deaf(proces
 
     end_leftovers(last, 0.1)
 
-    assert not process.is_running()
+    assert not lives(process)
     assert leftovers(last) == []
 
 

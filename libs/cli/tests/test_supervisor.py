@@ -9,14 +9,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fake_parts import at_work, fake, journal
+from fake_parts import fake, journal
 
 from pelton.cli.supervisor import supervisor as supervision
 from pelton.cli.supervisor.part import Part
 from pelton.cli.supervisor.state import PartState, PlatformState
 from pelton.cli.supervisor.supervisor import Supervisor
 from pelton.local import PortInUseError, PrepareError
-from pelton.testkit import eventually
+from pelton.local.session import lives
+from pelton.testkit import at_work, eventually
 
 
 class Platform:
@@ -170,7 +171,7 @@ async def test_what_a_part_had_started_ends_with_it(end: str, tmp_path: Path) ->
             await eventually(lambda: platform.part("one").restarts == 1)
         else:
             await platform.stop()
-        await eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+        assert not lives(child)
 
 
 async def test_a_part_that_is_ready_no_more_is_told_and_not_restarted(tmp_path: Path) -> None:

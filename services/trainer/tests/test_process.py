@@ -150,9 +150,12 @@ async def test_no_worker_outlives_its_service_and_a_killed_training_is_taken_up_
         await publisher.publish([outgoing(registered, 1), outgoing(advanced, 1)])
         await eventually(trainer.in_flight)
         await publisher.publish([outgoing(materialized, 2)])
-        await eventually(lambda: workers_of(tmp_path), timeout=20)
+        (worker,) = await eventually(lambda: workers_of(tmp_path), timeout=20)
     finally:
         await publisher.stop()
+    # Whoever ends the trainer finds the worker in its session, and the worker's group is its own to end.
+    await eventually(lambda: os.getpgid(worker) == worker)
+    assert os.getsid(worker) == os.getsid(service.pid)
 
     service.kill()
     await service.wait()

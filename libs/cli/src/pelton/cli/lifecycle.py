@@ -28,6 +28,7 @@ from pelton.cli.supervisor.leftovers import end_leftovers, leftovers
 from pelton.cli.supervisor.part import Layout
 from pelton.cli.supervisor.state import PartState, PlatformState
 from pelton.cli.supervisor.supervisor import AGAIN, Supervisor
+from pelton.local.session import lives
 
 app = typer.Typer()
 console = Console()
@@ -133,8 +134,7 @@ def _await_ready(home: Home, process: subprocess.Popen[bytes], output: Path) -> 
     while True:
         if (code := process.poll()) is not None:
             raise HomeError(_reason(output) or f"the supervisor ended with code {code}; see {output}")
-        state = PlatformState.find(home.state_file)
-        if state is not None and state.pid == process.pid:
+        if (state := state_of(home, process.pid)) is not None:
             if state.ready:
                 return state
             for part in state.parts:
@@ -201,13 +201,15 @@ def stop(home: Home) -> bool:
         end_leftovers(last)
         return True
     try:
-        os.kill(pid, signal.SIGTERM)
-    except ProcessLookupError:
+        supervisor = psutil.Process(pid)
+        supervisor.terminate()
+    except psutil.NoSuchProcess:
         return True
-    except PermissionError:
+    except psutil.AccessDenied:
         raise HomeError(f"the supervisor (process {pid}) is another user's, who has to stop it") from None
     deadline = time.monotonic() + DOWN_SECONDS
-    while home.supervisor == pid:
+    # It lets the home go a moment before it ends itself.
+    while lives(supervisor):
         if time.monotonic() > deadline:
             raise HomeError(
                 f"the supervisor (process {pid}) did not stop in {DOWN_SECONDS:.0f} s. "
@@ -217,6 +219,13 @@ def stop(home: Home) -> bool:
     return True
 
 
+def state_of(home: Home, supervisor: int | None) -> PlatformState | None:
+    """What this supervisor says of a home; None where it has said nothing yet, or there is none."""
+    state = PlatformState.find(home.state_file)
+    # Until it has ended what one before it left, the file says what that one said last.
+    return state if state is not None and state.pid == supervisor else None
+
+
 @app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
@@ -224,7 +233,7 @@ def status(
     """What runs, since when, and what is not ready. Exits with 1 unless everything is ready."""
     home = Home.from_environment()
     pid = home.supervisor
-    state = PlatformState.find(home.state_file) if pid is not None else None
+    state = state_of(home, pid)
     if as_json:
         typer.echo(json.dumps(_facts(home, state)))
     elif pid is None:

@@ -1,6 +1,5 @@
 """Starting, watching and ending one local server."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ from typing import Protocol
 
 import psutil
 
-from pelton.local import ports
+from pelton.local import ports, session
 from pelton.local.errors import StartError
 
 _POLL_SECONDS = 0.02
@@ -109,9 +108,9 @@ class Running:
 
     def kill(self) -> None:
         """End at once, as a crash would, the server and every process of its session."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
+        session.end(self.pid)
 
     def memory(self) -> int:
         """Resident bytes of the server and its children; pages that they share are counted in each."""

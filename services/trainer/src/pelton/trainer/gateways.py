@@ -43,7 +43,6 @@ class Worker:
             stderr=asyncio.subprocess.PIPE,
             cwd=folder,
             env=self._environment(folder),
-            start_new_session=True,
             limit=64 * 1024 * 1024,
         )
         try:
@@ -54,6 +53,9 @@ class Worker:
                 f"the training took longer than {self._seconds:g} seconds (PELTON_TRAINING_SECONDS) and was ended"
             ) from None
         finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            # A worker that does not lead its group yet has started nothing.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()

@@ -27,6 +27,8 @@ def answer(order: TrainingOrder) -> Answer:
 
 def main() -> None:
     """Read the order, keep stdout for the answer alone, train, answer."""
+    # A group that is ended as one. It stays in the trainer's session, where whoever ends the trainer finds it.
+    os.setpgid(0, 0)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the user's code prints must not be taken for the answer
     order = TrainingOrder.model_validate_json(sys.stdin.buffer.readline())

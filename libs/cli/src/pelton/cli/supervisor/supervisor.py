@@ -15,7 +15,7 @@ import psutil
 from pelton.cli.supervisor.logs import LogFile
 from pelton.cli.supervisor.part import Part
 from pelton.cli.supervisor.state import PartState, PlatformState
-from pelton.local import LocalError, StartError, ports
+from pelton.local import LocalError, StartError, ports, session
 
 # How often a part is asked whether it is ready: while it starts, and from then on.
 POLL_SECONDS, STEADY_POLL_SECONDS = 0.1, 1.0
@@ -237,7 +237,7 @@ class Supervisor:
             try:
                 await asyncio.wait_for(process.wait(), STOP_SECONDS)
             except TimeoutError:
-                _kill_group(process.pid)
+                process.kill()
                 await process.wait()
         await self._bury(one)
         one.log.close()
@@ -247,7 +247,7 @@ class Supervisor:
         """End what a part that has ended left running, and read its last words."""
         if one.process is None or one.copying is None:
             return
-        _kill_group(one.process.pid)
+        await asyncio.to_thread(session.end, one.process.pid)
         await asyncio.wait({one.copying}, timeout=LAST_WORDS_SECONDS)
         one.copying.cancel()
         one.process = one.copying = None
@@ -296,11 +296,6 @@ def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
 
     threading.Thread(target=run, daemon=True).start()
     return future
-
-
-def _kill_group(leader: int) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)
 
 
 def _began(pid: int) -> float:
