@@ -19,6 +19,7 @@ from pelton.cli import (
     models,
     provenance,
 )
+from pelton.cli.feast import command as feast
 from pelton.cli.home import HomeError
 from pelton.local.errors import LocalError
 from pelton.sdk.errors import PeltonError
@@ -36,6 +37,7 @@ for commands in (lifecycle.app, declare.app, models.app, access.app, allowances.
 for commands in (cards.app, governance.app, provenance.app):
     models.model.registered_commands.extend(commands.registered_commands)
     models.model.registered_groups.extend(commands.registered_groups)
+models.features.registered_commands.extend(feast.app.registered_commands)
 app.add_typer(audit.app, name="audit")
 app.add_typer(demo.app, name="demo")
 

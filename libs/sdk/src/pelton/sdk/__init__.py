@@ -3,10 +3,22 @@
 from pelton.sdk import Aggregate, Client, FeatureView, Source
 """
 
-from pelton.contracts.definitions import Aggregate, ModelDefinition
+from pelton.contracts.definitions import Aggregate, Latest, ModelDefinition
+from pelton.contracts.definitions import EntityDefinition as Entity
+from pelton.contracts.definitions import FeatureServiceDefinition as FeatureService
 from pelton.contracts.definitions import FeatureViewDefinition as FeatureView
 from pelton.contracts.definitions import SourceDefinition as Source
 from pelton.sdk.client import Client
 from pelton.sdk.errors import PeltonError
 
-__all__ = ["Aggregate", "Client", "FeatureView", "ModelDefinition", "PeltonError", "Source"]
+__all__ = [
+    "Aggregate",
+    "Client",
+    "Entity",
+    "FeatureService",
+    "FeatureView",
+    "Latest",
+    "ModelDefinition",
+    "PeltonError",
+    "Source",
+]
