@@ -7,3 +7,7 @@ class TilesError(Exception):
 
 class ForeignRecordError(TilesError):
     """A record of another format version, or damaged."""
+
+
+class StaleWriterError(TilesError):
+    """Another writer has taken the partition over: nothing was changed, and this one must stop."""
