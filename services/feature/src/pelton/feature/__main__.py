@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+from pelton.eventkit.announcements import Announcements
 from pelton.eventkit.clock import utc_now
 from pelton.eventkit.host import Service
 from pelton.eventkit.settings import PlatformSettings
 from pelton.feature.api import router
 from pelton.feature.api.doors import Doors
 from pelton.feature.catalogue import Catalogue
+from pelton.feature.catalogue.commands import Definitions
+from pelton.feature.catalogue.store import CHANNEL
 from pelton.feature.events import EventDoor
 from pelton.feature.feast.errors import PREFIXES, dialect
 from pelton.feature.feast.front import FeastFront
@@ -46,6 +49,7 @@ def main() -> None:
 
     reader = service.reads("ingest", ingestion, max_records=4000)
     service.starts_with(load)
+    service.runs(Announcements(service.dsn, CHANNEL, catalogue.refresh).run)
     service.handles(*HANDLERS)
     service.works(works(service.units, catalogue, materializer, watermarks))
     reading = TileReader.over(tiles)
@@ -60,6 +64,7 @@ def main() -> None:
         utc_now,
         materializations,
         service.missing,
+        Definitions(service.units, catalogue),
     )
     service.routes(router(doors))
     service.fronted_by(lambda app: FeastFront(app, OnlineFeatures(catalogue, reading), utc_now))

@@ -24,15 +24,16 @@ def kinds(definition: SourceDefinition) -> dict[str, Kind]:
     return found
 
 
+def expressions_of(view: FeatureViewDefinition) -> list[str]:
+    """Every expression of a view over the events of its source."""
+    measured = [text for one in view.aggregates for text in (one.value, one.where) if text is not None]
+    return [*measured, *(one.value for one in view.latest)]
+
+
 def fields_read(view: FeatureViewDefinition) -> frozenset[str]:
     """The fields that a view reads of its source.
 
     Raises:
         ExpressionError: an expression of the view is not of the language.
     """
-    read = {view.entity}
-    for aggregate in view.aggregates:
-        for text in (aggregate.value, aggregate.where):
-            if text is not None:
-                read |= Expression.parse(text).fields
-    return frozenset(read)
+    return frozenset(view.join_keys).union(*(Expression.parse(text).fields for text in expressions_of(view)))

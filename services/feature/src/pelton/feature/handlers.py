@@ -15,7 +15,7 @@ from pelton.eventkit.handlers import subscribe
 from pelton.eventkit.jobs import Job, Work
 from pelton.eventkit.unit import UnitOfWork, Units
 from pelton.feature import store
-from pelton.feature.catalogue import Catalogue
+from pelton.feature.catalogue import Catalogue, uses
 from pelton.feature.datasets import ImpossibleDatasetError, Recipe
 from pelton.feature.materializer import Materializer
 from pelton.feature.watermarks import Watermarks
@@ -38,7 +38,7 @@ async def on_training_requested(event: Received[TrainingRequested], unit: UnitOf
     await unit.enqueue(MATERIALIZE, event.data.training_id, event.data.model_dump(mode="json"))
 
 
-HANDLERS = (on_model_registered, on_training_requested)
+HANDLERS = (on_model_registered, on_training_requested, *uses.HANDLERS)
 
 
 def works(units: Units, catalogue: Catalogue, materializer: Materializer, watermarks: Watermarks) -> Mapping[str, Work]:

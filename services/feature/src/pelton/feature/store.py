@@ -1,4 +1,4 @@
-"""The SQL of the feature service: definitions, segments, datasets, quarantine."""
+"""The SQL of the feature service: models, segments, datasets, quarantine."""
 
 import json
 from collections.abc import Sequence
@@ -10,19 +10,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pelton.contracts.definitions import FeatureViewDefinition, ModelDefinition, SourceDefinition
+from pelton.contracts.definitions import ModelDefinition
 from pelton.contracts.feature import DatasetMaterialized
 
-SAVE_SOURCE = text("""
-    INSERT INTO sources (name, definition) VALUES (:name, CAST(:definition AS jsonb))
-    ON CONFLICT (name) DO UPDATE SET definition = EXCLUDED.definition
-""")
-SOURCES = text("SELECT definition FROM sources ORDER BY name")
-SAVE_VIEW = text("""
-    INSERT INTO views (digest, name, definition, applied_at) VALUES (:digest, :name, CAST(:definition AS jsonb), :now)
-    ON CONFLICT (digest) DO UPDATE SET applied_at = EXCLUDED.applied_at
-""")
-VIEWS = text("SELECT definition FROM views ORDER BY name, applied_at")
 SAVE_MODEL = text("""
     INSERT INTO models (name, digest, definition) VALUES (:name, :digest, CAST(:definition AS jsonb))
     ON CONFLICT (name, digest) DO NOTHING
@@ -88,32 +78,6 @@ class Rejected:
     origin: str
     raw: bytes
     faults: list[dict[str, str]]
-
-
-async def save_source(connection: AsyncConnection, definition: SourceDefinition) -> None:
-    """Remember a source's newest definition."""
-    await connection.execute(SAVE_SOURCE, {"name": definition.name, "definition": definition.model_dump_json()})
-
-
-async def sources(connection: AsyncConnection) -> list[SourceDefinition]:
-    """Every source."""
-    return [SourceDefinition.model_validate(row.definition) for row in (await connection.execute(SOURCES)).all()]
-
-
-async def save_view(connection: AsyncConnection, definition: FeatureViewDefinition, now: datetime) -> None:
-    """Remember a version of a view."""
-    values = {
-        "digest": definition.digest,
-        "name": definition.name,
-        "definition": definition.model_dump_json(),
-        "now": now,
-    }
-    await connection.execute(SAVE_VIEW, values)
-
-
-async def views(connection: AsyncConnection) -> list[FeatureViewDefinition]:
-    """Every version of every view; of one name the newest comes last."""
-    return [FeatureViewDefinition.model_validate(row.definition) for row in (await connection.execute(VIEWS)).all()]
 
 
 async def save_model(connection: AsyncConnection, definition: ModelDefinition) -> None:

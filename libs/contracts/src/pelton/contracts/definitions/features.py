@@ -201,8 +201,8 @@ class TransformationDefinition(Definition):
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Every feature, in order."""
-        return tuple(self.features)
+        """Every feature, in order: by name, as facts and tables keep no other order of theirs."""
+        return tuple(sorted(self.features))
 
     @model_validator(mode="after")
     def _names_differ(self) -> "TransformationDefinition":

@@ -12,6 +12,7 @@ from pelton.eventkit.identity import Actor, Role
 from pelton.eventkit.problems import ProblemError
 from pelton.eventkit.unit import Units
 from pelton.feature.catalogue import Catalogue
+from pelton.feature.catalogue.commands import Definitions
 from pelton.feature.events import EventDoor, Verdict
 from pelton.feature.feast.materialization import Materializations
 from pelton.feature.watermarks import Watermarks
@@ -34,6 +35,7 @@ class Doors:
     clock: Callable[[], datetime]
     materializations: Materializations
     missing: Callable[[], Awaitable[list[str]]]
+    definitions: Definitions
 
     def known_source(self, name: str) -> None:
         """Check that a source is registered.

@@ -1,4 +1,4 @@
-"""Entities, feature services, transformations, deprecation and statistics."""
+"""Entities, feature services, transformations, deprecations, and which models use what."""
 
 from alembic import op
 
@@ -7,8 +7,30 @@ down_revision = "feature_0004"
 branch_labels = None
 depends_on = None
 
-STATEMENTS: tuple[str, ...] = ()
-TABLES: tuple[str, ...] = ()
+STATEMENTS: tuple[str, ...] = (
+    """
+    CREATE TABLE definitions (
+        kind       text        NOT NULL,
+        digest     text        NOT NULL,
+        name       text        NOT NULL,
+        definition jsonb       NOT NULL,
+        applied_at timestamptz NOT NULL,
+        PRIMARY KEY (kind, digest)
+    )
+    """,
+    "CREATE TABLE deprecations (view text PRIMARY KEY, fact jsonb NOT NULL, since timestamptz NOT NULL)",
+    """
+    CREATE TABLE model_versions (
+        model   text    NOT NULL,
+        version integer NOT NULL,
+        stage   text    NOT NULL,
+        pins    jsonb   NOT NULL,
+        PRIMARY KEY (model, version)
+    )
+    """,
+    "CREATE TABLE declared_models (model text PRIMARY KEY, owner text NOT NULL, features jsonb NOT NULL)",
+)
+TABLES: tuple[str, ...] = ("declared_models", "model_versions", "deprecations", "definitions")
 
 
 def upgrade() -> None:

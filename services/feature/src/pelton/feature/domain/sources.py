@@ -1,19 +1,16 @@
-"""Sources and feature views: what is registered, and how far a source has come. Pure."""
+"""Sources: what is registered, and how far a source has come."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Self
 
-from pelton.contracts.definitions import FeatureViewDefinition, SourceDefinition
+from pelton.contracts.definitions import SourceDefinition
 from pelton.contracts.fact import Fact
-from pelton.contracts.feature import FeatureViewApplied, SourceAdvanced, SourceRegistered
+from pelton.contracts.feature import SourceAdvanced, SourceRegistered
 from pelton.contracts.values import OffsetRange
-from pelton.feature.fields import fields_read, kinds
-
-
-class IncompatibleError(ValueError):
-    """A change that would break what is built on the thing; the message says what and what to do."""
+from pelton.feature.domain.errors import IncompatibleError
+from pelton.feature.fields import kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +44,22 @@ class Source:
                 return self
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """A feature view and its newest version."""
-
-    name: str
-    definition: FeatureViewDefinition | None = None
-
-    category: ClassVar[str] = "views"
-
-    @classmethod
-    def initial(cls, key: str) -> Self:
-        """A view that nobody applied."""
-        return cls(key)
-
-    @property
-    def key(self) -> str:
-        """Its name."""
-        return self.name
-
-    def evolve(self, fact: Fact) -> Self:
-        """The view after one more fact."""
-        return replace(self, definition=fact.definition) if isinstance(fact, FeatureViewApplied) else self
-
-
 def register(source: Source, definition: SourceDefinition, used_fields: frozenset[str]) -> Sequence[Fact]:
     """Register a source, or change it; the same definition again changes nothing.
 
     Raises:
         IncompatibleError: a field that `used_fields` says feature views use would be gone, a field would be of
-            another type than the events that are stored, or the key or the event time would be another.
+            another type than the events that are stored, the key or the event time would be another, or records are
+            to be partitioned by what is no field.
     """
     before = source.definition
     if before is not None and before.digest == definition.digest:
         return []
+    if definition.partition_by is not None and definition.partition_by not in kinds(definition):
+        raise IncompatibleError(
+            f"source {source.name!r} partitions its records by {definition.partition_by!r}, which its schema does not "
+            "have as a number or a text; name another field, or none"
+        )
     if before is not None:
         if (before.key, before.event_time) != (definition.key, definition.event_time):
             raise IncompatibleError(
@@ -121,28 +100,6 @@ def advance(
             source=source.name, watermark=watermark, events=events, first_event=first_event, offsets=tuple(offsets)
         )
     ]
-
-
-def apply(view: View, definition: FeatureViewDefinition, source: Source) -> Sequence[Fact]:
-    """Add a version of a view; the same definition again changes nothing.
-
-    Raises:
-        IncompatibleError: its source is unknown, or the source has not the fields that it needs as numbers or texts.
-    """
-    if view.definition is not None and view.definition.digest == definition.digest:
-        return []
-    if source.definition is None:
-        raise IncompatibleError(
-            f"view {definition.name!r} reads source {definition.source!r}, which is not registered; register it first"
-        )
-    known = kinds(source.definition)
-    missing = sorted(fields_read(definition) - known.keys())
-    if missing:
-        raise IncompatibleError(
-            f"view {definition.name!r} reads {', '.join(missing)}, which source {source.name!r} does not have as a "
-            f"number or a text; it has: {', '.join(sorted(known))}"
-        )
-    return [FeatureViewApplied(view=definition.name, definition=definition, definition_digest=definition.digest)]
 
 
 def midnight(moment: datetime) -> datetime:
