@@ -9,12 +9,11 @@ from functools import lru_cache
 from typing import Final
 
 import asyncpg
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _DIALECT: Final = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
-_NOTHING: Final = text("SELECT")
 
 
 async def execute(connection: AsyncConnection, statement: TextClause, values: Mapping[str, object]) -> int:
@@ -44,9 +43,11 @@ async def fetch_row(
 
 
 async def _beneath(connection: AsyncConnection) -> asyncpg.Connection:
-    driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
+    raw = await connection.get_raw_connection()
+    driver: asyncpg.Connection = raw.driver_connection
     if not driver.is_in_transaction():
-        await connection.execute(_NOTHING)  # SQLAlchemy begins its transaction with its first statement
+        # SQLAlchemy begins its transaction with its own first statement, and has no public way to begin it without one.
+        await raw.dbapi_connection._start_transaction()  # type: ignore[union-attr] # noqa: SLF001
     return driver
 
 

@@ -34,12 +34,11 @@ def sign_files(name: str, files: Mapping[str, Digest], key: SigningKey) -> bytes
         def hash(self, *_: object, **__: object) -> "Manifest":
             return _manifest(name, files)
 
-    with tempfile.TemporaryDirectory(prefix="pelton-sign-") as folder:
-        path = Path(folder) / "model.sig"
+    with tempfile.NamedTemporaryFile(prefix="pelton-sign-") as signature:
         config = signing.Config()  # type: ignore[no-untyped-call]
         config.set_hashing_config(Recorded())  # type: ignore[no-untyped-call]
-        config.use_elliptic_key_signer(private_key=key.path).sign(folder, path)
-        return path.read_bytes()
+        config.use_elliptic_key_signer(private_key=key.path).sign(key.path.parent, Path(signature.name))
+        return signature.read()
 
 
 def verify_files(signature: bytes, files: Mapping[str, Digest], keys: Sequence[PublicKey]) -> None:

@@ -1,9 +1,12 @@
 """Routes of model versions."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
+from pelton.contracts.registry import ModelVersionLogged
 from pelton.eventkit.identity import Role
 from pelton.eventkit.unit import UnitOfWork
 from pelton.registry import commands
@@ -21,6 +24,7 @@ from pelton.registry.mlflow.wire import Call, Endpoint, ErrorCode, MlflowError, 
 from pelton.registry.search.grammar import MODEL_VERSIONS
 from pelton.registry.search.parser import parse, parse_order
 from pelton.registry.search.terms import whole_number
+from pelton.registry.tracking.times import milliseconds
 
 PAGE: Final = 10_000
 MOST_RESULTS: Final = 200_000
@@ -116,7 +120,7 @@ async def create(call: Call, request: Create) -> object:
     tags = {tag.key: tag.value for tag in request.tags or ()}
     origin = await _origin(call, request, tags)
 
-    async def command(unit: UnitOfWork) -> int:
+    async def command(unit: UnitOfWork) -> Mapping[str, object]:
         draft = Draft(
             source=origin.source,
             location=origin.location,
@@ -127,10 +131,11 @@ async def create(call: Call, request: Create) -> object:
             description=request.description or "",
             tags=tags,
         )
-        return await commands.create_version(unit, request.name, draft)
+        await commands.create_version(unit, request.name, draft)
+        (logged,) = (one for one in unit.recorded if isinstance(one.fact, ModelVersionLogged))
+        return _as_logged(logged.fact, logged.time, unit.actor)
 
-    number = await order(call, Action.WRITE, OnModel(request.name), command)
-    return await _answer(call, request.name, number)
+    return {"model_version": await order(call, Action.WRITE, OnModel(request.name), command)}
 
 
 async def get(call: Call, request: Numbered) -> object:
@@ -234,6 +239,27 @@ async def _origin(call: Call, request: Create, tags: dict[str, str]) -> sources.
             f"{', '.join(sorted(sources.PROMPT_SOURCES))}"
         )
     return sources.Origin(request.source)
+
+
+def _as_logged(fact: ModelVersionLogged, time: datetime, actor: str) -> Mapping[str, object]:
+    """A version as it is from the fact that made it: what `listing.VERSION` shows once that is committed."""
+    made_at = milliseconds(time)
+    shown = {
+        "name": fact.model,
+        "version": str(fact.version),
+        "user_id": actor,
+        "description": fact.description,
+        "creation_timestamp": made_at,
+        "last_updated_timestamp": made_at,
+        "current_stage": NAMES["development"],
+        "source": fact.source,
+        "run_id": "" if fact.run is None else fact.run.run_id,
+        "run_link": fact.run_link,
+        "status": "READY",
+        "tags": [{"key": key, "value": value} for key, value in sorted(fact.tags.items())],
+        "aliases": [],
+    }
+    return shown if fact.logged_model_id is None else shown | {"model_id": fact.logged_model_id}
 
 
 async def _answer(call: Call, name: str, number: int) -> msgspec.Raw:

@@ -33,6 +33,8 @@ SIGNATURE: Final = "model-signature"
 STATEMENT: Final = "in-toto-dsse"
 CHANNEL: Final = "pelton_outbox"
 LOOK_EVERY_SECONDS: Final = 5.0
+GATHER_SECONDS: Final = 0.1
+"""How long versions gather, so that those made one after the other are signed together."""
 MOST: Final = 50
 """How many versions are signed before the first of them is recorded."""
 REST: Final = 4.0
@@ -71,6 +73,7 @@ class Signer:
                 await self._sign_all()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(appended.wait(), LOOK_EVERY_SECONDS)
+                    await asyncio.sleep(GATHER_SECONDS)
         finally:
             await connection.close(timeout=2)
 
