@@ -1,18 +1,13 @@
 """The two servers that MLflow's client is pointed at: Pelton's registry, and MLflow's own."""
 
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pelton import local
-from pelton.eventkit.identity import Role, load_or_create_key, mint
-from pelton.eventkit.settings import PORT_OFFSETS
 from pelton.local import ports
-from pelton.testkit import KafkaInstance, PostgresInstance
+from pelton.testkit import KafkaInstance, PostgresInstance, ServiceInstance
 from pelton.testkit.peers import Peer, Program
 
 START_SECONDS = 240
@@ -34,24 +29,13 @@ class Server:
 @contextmanager
 def pelton_registry(kafka: KafkaInstance, postgres: PostgresInstance, home: Path) -> Iterator[Server]:
     """The registry's process, with a home and a database of its own."""
-    base = ports.free_block(max(PORT_OFFSETS.values()) + 1)
-    port = base + PORT_OFFSETS["registry"]
-    database = postgres.database("registry").replace("+asyncpg", "")
-    environment = os.environ | {
-        "PELTON_HOME": str(home),
-        "PELTON_KAFKA": kafka.bootstrap,
-        "PELTON_POSTGRES": database.rpartition("/")[0],
-        "PELTON_PORT_BASE": str(base),
-    }
-    key = load_or_create_key(home / "secrets" / "token.key")
-    token = mint(key, "ann", Role.ADMIN, datetime.now(UTC), timedelta(hours=1))
-    url = f"http://127.0.0.1:{port}"
-    program = Program("registry", [port], [sys.executable, "-m", "pelton.registry"], environment, [f"{url}/readyz"])
-    running = local.start(program, home / "registry.log", timeout=START_SECONDS)
+    registry = ServiceInstance("registry", home, kafka, postgres)
+    registry.start(timeout=START_SECONDS)
     try:
-        yield Server({"MLFLOW_TRACKING_URI": url, "MLFLOW_TRACKING_TOKEN": token}, database)
+        client = {"MLFLOW_TRACKING_URI": registry.url, "MLFLOW_TRACKING_TOKEN": registry.token()}
+        yield Server(client, registry.database)
     finally:
-        running.stop()
+        registry.stop()
 
 
 @contextmanager

@@ -1,11 +1,7 @@
 """What people say about models on the command line, to a registry of its own."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +10,7 @@ import pytest
 from command import Command
 
 from pelton.contracts.canonical import sha256
-from pelton.eventkit.identity import Role, load_or_create_key, mint
-from pelton.local import ports
-from pelton.testkit import KafkaInstance, PostgresInstance, eventually
+from pelton.testkit import KafkaInstance, PostgresInstance, ServiceInstance
 
 MODEL = "loans of 2026"
 
@@ -26,34 +20,11 @@ async def registry(
     kafka_private: KafkaInstance, postgres_private: PostgresInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A registry with a model of two versions that another program logged, and Ann's token in the environment."""
-    port_base = ports.free_block(8)
-    environment = {
-        "PELTON_HOME": str(tmp_path),
-        "PELTON_KAFKA": kafka_private.bootstrap,
-        "PELTON_POSTGRES": postgres_private.database("registry").replace("+asyncpg", "").rpartition("/")[0],
-        "PELTON_PORT_BASE": str(port_base),
-    }
-    key = load_or_create_key(tmp_path / "secrets" / "token.key")
-    now = datetime.now(UTC)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PELTON_TOKEN", mint(key, "ann", Role.ADMIN, now, timedelta(hours=1)))
-    process = subprocess.Popen(  # noqa: ASYNC220 - it outlives this line
-        [sys.executable, "-m", "pelton.registry"], env=os.environ | environment, stdout=subprocess.DEVNULL
-    )
-    bob = {"authorization": f"Bearer {mint(key, 'bob', Role.ADMIN, now, timedelta(hours=1))}"}
-    try:
-        base = f"http://127.0.0.1:{port_base + 1}"
-        async with httpx.AsyncClient(base_url=base, headers=bob, trust_env=False) as client:
-
-            async def ready() -> bool:
-                assert process.poll() is None
-                try:
-                    return (await client.get("/readyz")).is_success
-                except httpx.TransportError:
-                    return False
-
-            await eventually(ready, timeout=60)
+    with ServiceInstance("registry", tmp_path, kafka_private, postgres_private) as service:
+        for name, value in service.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("PELTON_TOKEN", service.token())
+        async with service.client(user="bob") as client:
             files = "/api/2.0/mlflow-artifacts/artifacts/1/abc/artifacts/model"
             (await client.put(f"{files}/weights.txt", content=b"0.5")).raise_for_status()
             mlflow = "/api/2.0/mlflow"
@@ -62,9 +33,6 @@ async def registry(
             for _ in range(2):
                 (await client.post(f"{mlflow}/model-versions/create", json=version)).raise_for_status()
             yield client
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 async def test_a_model_is_governed_from_the_command_line(

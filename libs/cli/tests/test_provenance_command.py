@@ -1,11 +1,7 @@
 """`pelton model verify`, on a registry of its own with a version that another program logged."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -13,9 +9,8 @@ import pytest
 from command import Command
 
 from pelton.contracts.canonical import sha256
-from pelton.eventkit.identity import Role, load_or_create_key, mint
 from pelton.provenance import SigningKey
-from pelton.testkit import KafkaInstance, PostgresInstance, eventually
+from pelton.testkit import KafkaInstance, PostgresInstance, ServiceInstance, eventually
 
 FILES = {"MLmodel": b"flavors: {}", "data/weights.txt": b"0.5"}
 
@@ -28,38 +23,10 @@ async def registry(
     port_base: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    token = mint(
-        load_or_create_key(home / "secrets" / "token.key"), "ann", Role.ADMIN, datetime.now(UTC), timedelta(hours=1)
-    )
-    monkeypatch.setenv("PELTON_TOKEN", token)
-    postgres = postgres_private.database("registry").replace("+asyncpg", "").rpartition("/")[0]
-    environment = os.environ | {
-        "PELTON_HOME": str(home),
-        "PELTON_PORT_BASE": str(port_base),
-        "PELTON_KAFKA": kafka_private.bootstrap,
-        "PELTON_POSTGRES": postgres,
-    }
-    process = subprocess.Popen(  # noqa: ASYNC220 - it outlives this line
-        [sys.executable, "-m", "pelton.registry"], env=environment, stdout=subprocess.DEVNULL
-    )
-    try:
-        headers = {"authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port_base + 1}", headers=headers, trust_env=False
-        ) as client:
-
-            async def ready() -> bool:
-                assert process.poll() is None
-                try:
-                    return (await client.get("/readyz")).is_success
-                except httpx.TransportError:
-                    return False
-
-            await eventually(ready, timeout=60)
+    with ServiceInstance("registry", home, kafka_private, postgres_private, port_base=port_base) as service:
+        monkeypatch.setenv("PELTON_TOKEN", service.token())
+        async with service.client() as client:
             yield client
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 async def test_a_version_is_verified_from_what_the_store_gives_and_a_key_that_is_kept(

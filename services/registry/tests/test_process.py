@@ -1,13 +1,7 @@
 """The registry's own process on real Kafka and PostgreSQL: from a declaration to a champion, and killed on the way."""
 
-import asyncio
-import os
 import signal
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -18,11 +12,9 @@ from registry_facts import CODE_BYTES, artifact, person, succeeded, trained
 
 from pelton.contracts.fact import Fact
 from pelton.eventkit.envelope import Envelope
-from pelton.eventkit.identity import Role, load_or_create_key, mint
 from pelton.eventkit.publisher import KafkaPublisher, Outgoing
 from pelton.eventkit.topics import ensure_topics
-from pelton.local import ports
-from pelton.testkit import KafkaInstance, PostgresInstance, eventually
+from pelton.testkit import KafkaInstance, PostgresInstance, ServiceInstance, eventually
 
 JUST_MODEL = ["model_registered"]
 STAGED = [*JUST_MODEL, "run_finished", "model_version_created", "model_version_validated", "model_stage_changed"]
@@ -33,31 +25,16 @@ ASIDE = {"model_version_signed", "model_card_published"}
 
 
 class Registry:
-    """The process, on the same database and port each time it is started."""
+    """The process, and all that it publishes."""
 
-    def __init__(self, environment: dict[str, str], client: httpx.AsyncClient, reader: AIOKafkaConsumer) -> None:
+    def __init__(self, service: ServiceInstance, client: httpx.AsyncClient, reader: AIOKafkaConsumer) -> None:
+        self.service = service
         self.client = client
-        self.process: Process | None = None
-        self._environment = environment
         self._reader = reader
         self._published: list[Envelope] = []
 
-    async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "pelton.registry", env=self._environment, stdout=asyncio.subprocess.DEVNULL
-        )
-        await eventually(self._ready, timeout=60)
-
-    async def end(self, by: signal.Signals) -> int | None:
-        """End the process unless it has ended; returns how it did."""
-        if self.process is None:
-            return None
-        if self.process.returncode is None:
-            self.process.send_signal(by)
-        return await self.process.wait()
-
     async def hears(self, messages: Sequence[tuple[Fact, Envelope]]) -> None:
-        publisher = KafkaPublisher(self._environment["PELTON_KAFKA"], "test")
+        publisher = KafkaPublisher(self.service.environment["PELTON_KAFKA"], "test")
         await publisher.start()
         await publisher.publish(
             [Outgoing(one.topic, b"late", one.headers(), fact.to_bytes()) for fact, one in messages]
@@ -81,39 +58,21 @@ class Registry:
 
         return list(await eventually(there, timeout=30))
 
-    async def _ready(self) -> bool:
-        assert self.process is not None
-        assert self.process.returncode is None
-        with suppress(httpx.TransportError):
-            return (await self.client.get("/readyz")).is_success
-        return False
-
 
 @pytest.fixture
 async def registry(
     kafka_private: KafkaInstance, postgres_private: PostgresInstance, tmp_path: Path
 ) -> AsyncIterator[Registry]:
-    port_base = ports.free_block(8)
-    environment = os.environ | {
-        "PELTON_HOME": str(tmp_path),
-        "PELTON_KAFKA": kafka_private.bootstrap,
-        "PELTON_POSTGRES": postgres_private.database("registry").replace("+asyncpg", "").rpartition("/")[0],
-        "PELTON_PORT_BASE": str(port_base),
-    }
-    key = load_or_create_key(tmp_path / "secrets" / "token.key")
-    token = mint(key, "ann", Role.ADMIN, datetime.now(UTC), timedelta(hours=1))
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port_base + 1}", headers={"authorization": f"Bearer {token}"}, trust_env=False
-    ) as client:
+    service = ServiceInstance("registry", tmp_path, kafka_private, postgres_private)
+    async with service.client() as client:
         await ensure_topics(kafka_private.bootstrap, {"pelton.registry": 2})
         reader = AIOKafkaConsumer(bootstrap_servers=kafka_private.bootstrap)
         await reader.start()
         partitions = [TopicPartition("pelton.registry", number) for number in range(2)]
         reader.assign(partitions)
         await reader.seek_to_beginning()
-        running = Registry(environment, client, reader)
-        yield running
-        await running.end(signal.SIGKILL)
+        yield Registry(service, client, reader)
+        service.crash()
         await reader.stop()
 
 
@@ -124,7 +83,7 @@ async def registry(
 async def test_a_declaration_becomes_a_champion_though_the_process_ends_on_the_way_and_facts_come_twice(
     registry: Registry, by: signal.Signals, code: int
 ) -> None:
-    await registry.start()
+    registry.service.start()
     stored = (await registry.client.put("/v1/artifacts", content=CODE_BYTES)).json()
     body = {"definition": person().model_dump(mode="json"), "code": stored["digest"]}
     assert (await registry.client.post("/v1/models", json=body)).status_code == 201
@@ -135,10 +94,10 @@ async def test_a_declaration_becomes_a_champion_though_the_process_ends_on_the_w
     await registry.hears([told, told])
     await registry.until(STAGED)
 
-    assert await registry.end(by) == code
+    assert await registry.service.end(by) == code
     success = succeeded(1)
     await registry.hears([told, (success, envelope(success, 1))])
-    await registry.start()
+    registry.service.start()
     asked = await registry.until(WAITING)
     assert {one.causation_id for one in asked[1:5]} == {str(told[1].id)}
 

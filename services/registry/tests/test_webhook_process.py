@@ -1,8 +1,5 @@
 """The registry's process brings its facts to a webhook: the same that are on its topic, also after it was killed."""
 
-import os
-import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -10,44 +7,25 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from webhook_receiver import receiving
 
-from pelton import local
-from pelton.eventkit.identity import Role, load_or_create_key, mint
-from pelton.local import ports
-from pelton.testkit import eventually
-from pelton.testkit.peers import Program
-from pelton.testkit.servers import KafkaInstance, PostgresInstance
+from pelton.testkit import KafkaInstance, PostgresInstance, ServiceInstance, eventually
 
 
 @pytest.mark.slow
 async def test_a_webhook_hears_what_is_on_the_topic_and_goes_on_after_a_crash(
     kafka_private: KafkaInstance, postgres_private: PostgresInstance, tmp_path: Path
 ) -> None:
-    port_base = ports.free_block(8)
-    database = postgres_private.database("registry").replace("+asyncpg", "")
-    environment = os.environ | {
-        "PELTON_HOME": str(tmp_path),
-        "PELTON_KAFKA": kafka_private.bootstrap,
-        "PELTON_POSTGRES": database.rpartition("/")[0],
-        "PELTON_PORT_BASE": str(port_base),
-        "PELTON_WEBHOOK_ALLOW": "10.0.0.0/8, 127.0.0.0/8",
-    }
-    url = f"http://127.0.0.1:{port_base + 1}"
-    program = Program(
-        "registry", [port_base + 1], [sys.executable, "-m", "pelton.registry"], environment, [f"{url}/readyz"]
-    )
-    key = load_or_create_key(tmp_path / "secrets" / "token.key")
-    token = mint(key, "ann", Role.ADMIN, datetime.now(UTC), timedelta(hours=1))
-    headers = {"authorization": f"Bearer {token}"}
+    allowed = "10.0.0.0/8, 127.0.0.0/8"
+    registry = ServiceInstance("registry", tmp_path, kafka_private, postgres_private, webhook_allow=allowed)
     reader = AIOKafkaConsumer(bootstrap_servers=kafka_private.bootstrap, auto_offset_reset="earliest")
-    async with receiving() as receiver, httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as client:
-        running = local.start(program, tmp_path / "registry.log", timeout=60)
+    async with receiving() as receiver, registry.client() as client:
+        registry.start()
         try:
             hook = {"name": "hook", "url": receiver.url, "events": ["RegisteredModel*"]}
             secret = (await client.post("/v1/webhooks", json=hook)).json()["secret"]
             for name in ("first", "second"):
                 if name == "second":
-                    running.kill()
-                    running = local.start(program, tmp_path / "registry.log", timeout=60)
+                    registry.crash()
+                    registry.start()
                 made = await client.post("/api/2.0/mlflow/registered-models/create", json={"name": name})
                 assert made.status_code == 200, made.text
                 await eventually(
@@ -64,7 +42,7 @@ async def test_a_webhook_hears_what_is_on_the_topic_and_goes_on_after_a_crash(
 
             await eventually(both_there, timeout=30)
         finally:
-            running.stop()
+            registry.stop()
             await reader.stop()
     for got in receiver.got:
         assert got.signatures(secret)

@@ -10,17 +10,17 @@ from pelton.local import ports
 
 
 class ServerInstance:
-    """One server that a test may stop, crash and start again on the same data and port."""
+    """One server that a test may stop, crash and start again on the same data and port.
 
-    def __init__(self, server: local.Server, folder: Path) -> None:
+    Attributes:
+        log: what it prints.
+    """
+
+    def __init__(self, server: local.Server, folder: Path, log: str = "server.log") -> None:
+        self.log = folder / log
         self._server = server
         self._folder = folder
         self._running: local.Running | None = None
-
-    @property
-    def log(self) -> Path:
-        """What the server printed."""
-        return self._folder / "server.log"
 
     @property
     def pid(self) -> int:
@@ -29,14 +29,12 @@ class ServerInstance:
         Raises:
             RuntimeError: it is stopped.
         """
-        if self._running is None:
-            raise RuntimeError(f"{self._server.name} is stopped: start() it before asking for its process.")
-        return self._running.pid
+        return self._alive().pid
 
-    def start(self) -> None:
-        """Start unless running; returns once it answers."""
+    def start(self, timeout: float = 60.0) -> None:
+        """Start unless running; returns once it answers, and blocks the thread until then."""
         if self._running is None:
-            self._running = local.start(self._server, self.log)
+            self._running = local.start(self._server, self.log, timeout)
 
     def stop(self) -> None:
         """End in order, keeping the data."""
@@ -59,6 +57,11 @@ class ServerInstance:
         """End at once and delete the data."""
         self.crash()
         shutil.rmtree(self._folder)
+
+    def _alive(self) -> local.Running:
+        if self._running is None:
+            raise RuntimeError(f"{self._server.name} is stopped: start() it before asking for its process.")
+        return self._running
 
 
 class KafkaInstance(ServerInstance):
