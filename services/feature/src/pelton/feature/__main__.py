@@ -53,6 +53,7 @@ def main() -> None:
     service.handles(*HANDLERS)
     service.works(works(service.units, catalogue, materializer, watermarks))
     reading = TileReader.over(tiles)
+    online = OnlineFeatures(catalogue, reading)
     materializations = Materializations(settings.kafka, tiles.offsets)
     doors = Doors(
         service.units,
@@ -62,12 +63,13 @@ def main() -> None:
         watermarks,
         settings.kafka,
         utc_now,
+        online,
         materializations,
         service.missing,
         Definitions(service.units, catalogue),
     )
     service.routes(router(doors))
-    service.fronted_by(lambda app: FeastFront(app, OnlineFeatures(catalogue, reading), utc_now))
+    service.fronted_by(lambda app: FeastFront(app, online, utc_now))
     service.closes(materializations.close)
     service.run()
 

@@ -1,7 +1,7 @@
 """Features of entities at moments, read from the online store or computed, in whatever format they are asked for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -42,15 +42,6 @@ class Answer:
     times_ms: list[int]
 
 
-@dataclass(slots=True)
-class _Rows:
-    """The rows of one request, and what was read for them so far, by view."""
-
-    columns: Columns
-    at_ms: Ints
-    read: dict[str, "_Read"] = field(default_factory=dict)
-
-
 class OnlineFeatures:
     """Reads features from the online store, and computes those that are made at the time of the request."""
 
@@ -65,20 +56,41 @@ class OnlineFeatures:
             SelectionError: the columns lack the key of a view, or what a transformation reads of the request.
             TilesError: the store cannot be read.
         """
-        selection.check(columns)
-        rows = _Rows(columns, at_ms)
-        for view in selection.views.values():
-            found = self._tiles.features(view, _keys(view, columns), at_ms)
-            rows.read[view.name] = _Read(view, found, at_ms)
+        found = self._fetch(selection, columns, at_ms)
+        views = {name: _View(selection.views[name], of_view, at_ms) for name, of_view in found.items()}
         computing = selection.transformations
         return [
-            _computed(computing[one.group], one, rows) if one.group in computing else rows.read[one.group].answer(one)
+            _told(one, _computed(computing[one.group], one.name, columns, found))
+            if one.group in computing
+            else views[one.group].answer(one)
             for one in selection.features
         ]
 
+    def columns(self, selection: Selection, columns: Columns, at_ms: Ints) -> list[NDArray[Any]]:
+        """The same as arrays, each of shape (n,): float64 with NaN, or objects with None.
 
-class _Read:
-    """What was read of one view."""
+        They are what training sees, to the bit: of an entity without events, too, a count is 0.
+
+        Raises:
+            SelectionError: the columns lack the key of a view, or what a transformation reads of the request.
+            TilesError: the store cannot be read.
+        """
+        found = self._fetch(selection, columns, at_ms)
+        computing = selection.transformations
+        return [
+            _computed(computing[one.group], one.name, columns, found)
+            if one.group in computing
+            else found[one.group].columns[one.name]
+            for one in selection.features
+        ]
+
+    def _fetch(self, selection: Selection, columns: Columns, at_ms: Ints) -> dict[str, Features]:
+        selection.check(columns)
+        return {name: self._tiles.features(view, _keys(view, columns), at_ms) for name, view in selection.views.items()}
+
+
+class _View:
+    """What was read of one view, and how it is told."""
 
     def __init__(self, view: FeatureViewDefinition, found: Features, at_ms: Ints) -> None:
         self.columns = found.columns
@@ -113,20 +125,27 @@ class _Read:
         return [moment if known else NEVER_MS for moment, known in zip(listed, self._known, strict=True)]
 
 
-def _computed(transformation: TransformationDefinition, asked: Feature, rows: _Rows) -> Answer:
-    inputs: dict[str, NDArray[Any]] = {name: _array(rows.columns[name]) for name in transformation.request}
+def _computed(
+    transformation: TransformationDefinition, feature: str, columns: Columns, found: Mapping[str, Features]
+) -> NDArray[Any]:
+    inputs = {name: _array(columns[name]) for name in transformation.request}
     for name, ref in transformation.inputs.items():
-        view, _, feature = ref.partition(":")
-        inputs[name] = rows.read[view].columns[feature]
+        view, _, of_view = ref.partition(":")
+        inputs[name] = found[view].columns[of_view]
     try:
-        column = Expression.parse(transformation.features[asked.name]).evaluate(inputs)
+        return Expression.parse(transformation.features[feature]).evaluate(inputs)
     except ExpressionError as error:
-        raise InvalidValueError(f"{asked.group}:{asked.name} cannot be computed: {error}") from error
+        raise InvalidValueError(f"{transformation.name}:{feature} cannot be computed: {error}") from error
+
+
+def _told(asked: Feature, column: NDArray[Any]) -> Answer:
+    """A computed column; it comes from no event, and so has no time."""
     values, gaps = asked.listed(column)
     times = [NEVER_MS] * len(values)
     if True not in gaps:
         return Answer(asked, values, None, times)
-    return Answer(asked, values, [NULL_VALUE if gap else PRESENT for gap in gaps], times)
+    shown = [None if gap else value for value, gap in zip(values, gaps, strict=True)]
+    return Answer(asked, shown, [NULL_VALUE if gap else PRESENT for gap in gaps], times)
 
 
 def _array(values: Sequence[Any]) -> NDArray[Any]:

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from pelton.feature.api import datasets, definitions, events, online, quarantine, watermarks
+from pelton.feature.api import datasets, definitions, events, online, quarantine, retrieval, watermarks
 from pelton.feature.api.doors import Doors
 
-PARTS = (definitions, events, online, watermarks, datasets, quarantine)
+PARTS = (definitions, events, online, retrieval, watermarks, datasets, quarantine)
 
 
 def router(doors: Doors) -> APIRouter:

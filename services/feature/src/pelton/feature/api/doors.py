@@ -15,6 +15,7 @@ from pelton.feature.catalogue import Catalogue
 from pelton.feature.catalogue.commands import Definitions
 from pelton.feature.events import EventDoor, Verdict
 from pelton.feature.feast.materialization import Materializations
+from pelton.feature.online import OnlineFeatures
 from pelton.feature.watermarks import Watermarks
 from pelton.tiles.reader import TileReader
 
@@ -33,6 +34,7 @@ class Doors:
     watermarks: Watermarks
     kafka: str
     clock: Callable[[], datetime]
+    online: OnlineFeatures
     materializations: Materializations
     missing: Callable[[], Awaitable[list[str]]]
     definitions: Definitions

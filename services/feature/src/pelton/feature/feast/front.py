@@ -1,5 +1,6 @@
 """The hot routes, over raw ASGI, in front of the service's other routes."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -13,6 +14,8 @@ from pelton.feature.selection import SelectionError
 from pelton.tiles.errors import TilesError
 
 PATH: Final = "/get-online-features"
+# So many are answered sooner than a thread takes over; more would keep other requests waiting.
+_FEW_ROWS: Final = 1000
 
 
 class FeastFront:
@@ -30,7 +33,7 @@ class FeastFront:
             return
         scope["pelton_route"] = PATH
         try:
-            status, body = 200, self._answer(await _body(receive))
+            status, body = 200, await self._answer(await _body(receive))
         except FeastError as error:
             status, body = error.status, error.body
         except SelectionError as error:
@@ -41,10 +44,13 @@ class FeastFront:
             status, body = told.status, told.body
         await _send(send, status, body)
 
-    def _answer(self, body: bytes) -> bytes:
+    async def _answer(self, body: bytes) -> bytes:
         request = retrieval.read(body)
         selection = retrieval.select(self._online, request)
-        return retrieval.answer(self._online, selection, request, round(self._clock().timestamp() * 1000))
+        now_ms = round(self._clock().timestamp() * 1000)
+        if request.rows > _FEW_ROWS:
+            return await asyncio.to_thread(retrieval.answer, self._online, selection, request, now_ms)
+        return retrieval.answer(self._online, selection, request, now_ms)
 
 
 async def _body(receive: Receive) -> bytes:

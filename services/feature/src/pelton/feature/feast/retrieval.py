@@ -25,6 +25,11 @@ class Retrieval(msgspec.Struct, frozen=True):
     include_feature_view_version_metadata: bool = False
     at: list[str] | None = None
 
+    @property
+    def rows(self) -> int:
+        """How many rows there are, by the first of the entities."""
+        return len(next(iter(self.entities.values()), ()))
+
 
 _decoder = msgspec.json.Decoder(Retrieval)
 _encoder = msgspec.json.Encoder()
@@ -88,7 +93,7 @@ def answer(online: OnlineFeatures, selection: Selection, request: Retrieval, now
         FeastError: its rows do not fit together.
         TilesError: the store cannot be read.
     """
-    rows = _rows(request)
+    rows = _checked_rows(request)
     read_features = online.read(selection, request.entities, _moments(request.at, rows, now_ms))
     present = _encoded([PRESENT] * rows)
     never = _encoded([_NEVER] * rows)
@@ -117,11 +122,10 @@ def _stamps(one: Answer, known: dict[int, msgspec.Raw]) -> msgspec.Raw:
     return known[place]
 
 
-def _rows(request: Retrieval) -> int:
-    lengths = {len(values) for values in request.entities.values()}
-    if len(lengths) > 1:
+def _checked_rows(request: Retrieval) -> int:
+    if any(len(values) != request.rows for values in request.entities.values()):
         raise FeastError(500, None, "All entity rows must have the same columns.")
-    return lengths.pop() if lengths else 0
+    return request.rows
 
 
 def _moments(at: Sequence[str] | None, rows: int, now_ms: int) -> NDArray[np.int64]:
