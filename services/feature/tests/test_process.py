@@ -265,7 +265,7 @@ def stretch_without_label(events: list[dict[str, Any]]) -> tuple[datetime, datet
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"inputs": {"features": ("nowhere:flights_1d",)}}, "nowhere is not registered"),
+        ({"inputs": {"features": ("nowhere:flights_1d",)}}, "nowhere does not exist"),
         ({"inputs": {"request": ("weight",)}}, "has no field weight"),
         ({"inputs": {"request": ("carrier",)}}, "carrier of source 'departures' are texts"),
         ({"evaluation": {"segments": ("weight",)}}, "has no field weight"),

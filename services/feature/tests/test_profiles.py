@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pelton.contracts.canonical import canonical_json
-from pelton.feature.profiles import profile
+from pelton.feature.datasets.profiles import profile
 
 NUMBERS = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6), st.just(math.nan), st.just(math.inf)), max_size=50)
 

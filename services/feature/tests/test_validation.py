@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pelton.eventkit.problems import ProblemError
 from pelton.feature.columns import arrays, frame
-from pelton.feature.offline import distinct, parquet
+from pelton.feature.offline.files import parquet
+from pelton.feature.offline.reading import distinct
 from pelton.feature.submissions import read_document, read_lines
 from pelton.feature.validation import (
     LARGEST,
@@ -128,8 +129,7 @@ def test_columns_hold_texts_and_numbers_with_their_nulls(rows: list[tuple[str | 
 def test_of_one_id_the_first_by_partition_and_offset_is_kept() -> None:
     places = [(1, 0), (0, 7), (0, 3)]
     parts = [frame(source("s"), [event(n, DAY_0)], ["same"], [0], [place]) for n, place in enumerate(places)]
-    assert distinct(parts)["flight"].to_list() == ["F00002"]
-    assert distinct([]).equals(pl.DataFrame())
+    assert distinct(pl.concat(parts))["flight"].to_list() == ["F00002"]
 
 
 async def test_whoever_waits_for_a_watermark_is_woken_when_it_is_there_and_not_before() -> None:

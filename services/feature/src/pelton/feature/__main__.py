@@ -11,17 +11,19 @@ from pelton.feature.api.doors import Doors
 from pelton.feature.catalogue import Catalogue
 from pelton.feature.catalogue.commands import Definitions
 from pelton.feature.catalogue.store import CHANNEL
+from pelton.feature.datasets.materializer import Materializer
 from pelton.feature.events import EventDoor
 from pelton.feature.feast.errors import PREFIXES, dialect
 from pelton.feature.feast.front import FeastFront
 from pelton.feature.feast.materialization import Materializations
 from pelton.feature.handlers import HANDLERS, works
 from pelton.feature.ingest import Ingestion
-from pelton.feature.materializer import Materializer
 from pelton.feature.offline import OfflineStore
+from pelton.feature.offline.reading import OfflineReader
 from pelton.feature.online import OnlineFeatures
 from pelton.feature.watermarks import Watermarks
 from pelton.objects import Objects
+from pelton.objects.files import Files
 from pelton.tiles.reader import TileReader
 from pelton.tiles.store import LmdbTileStore
 
@@ -37,9 +39,10 @@ def main() -> None:
     )
     objects, watermarks, catalogue = Objects(settings.objects_url), Watermarks(), Catalogue()
     tiles = LmdbTileStore(settings.home / "online")
-    offline = OfflineStore(objects, service.units)
+    files = Files(settings.objects_url, settings.home / "cache" / "offline")
+    offline = OfflineStore(files, service.units)
     ingestion = Ingestion(catalogue, tiles, offline, service.units, watermarks, service.metrics)
-    materializer = Materializer(offline, ingestion, objects)
+    materializer = Materializer(offline, OfflineReader(files, service.units), objects, ingestion.behind)
     door = EventDoor(catalogue, tiles, service.publisher, service.units)
 
     async def load() -> None:

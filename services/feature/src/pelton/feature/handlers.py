@@ -1,7 +1,6 @@
 """What the feature service does about facts: it remembers models, and makes the datasets that trainings ask for."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import structlog
 
@@ -16,8 +15,11 @@ from pelton.eventkit.jobs import Job, Work
 from pelton.eventkit.unit import UnitOfWork, Units
 from pelton.feature import store
 from pelton.feature.catalogue import Catalogue, uses
-from pelton.feature.datasets import ImpossibleDatasetError, Recipe
-from pelton.feature.materializer import Materializer
+from pelton.feature.datasets import store as datasets
+from pelton.feature.datasets.history import ImpossibleDatasetError, ms
+from pelton.feature.datasets.labelled import Recipe
+from pelton.feature.datasets.materializer import Materializer
+from pelton.feature.selection import NothingAskedError, Selection, SelectionError, Selections
 from pelton.feature.watermarks import Watermarks
 
 log = structlog.get_logger(__name__)
@@ -47,7 +49,7 @@ def works(units: Units, catalogue: Catalogue, materializer: Materializer, waterm
     async def materialize(job: Job) -> None:
         request = TrainingRequested.model_validate(job.payload)
         async with units.begin() as unit:
-            if await store.has_dataset(unit.connection, request.training_id):
+            if await datasets.has(unit.connection, request.training_id):
                 return
             model = await store.model(unit.connection, request.model, request.definition_digest)
         if model is None:
@@ -55,7 +57,7 @@ def works(units: Units, catalogue: Catalogue, materializer: Materializer, waterm
         try:
             recipe = _recipe(catalogue, request, model)
             for source in (model.source, model.label.source):
-                if not await watermarks.reached(source, _ms(request.as_of), WAIT_SECONDS):
+                if not await watermarks.reached(source, ms(request.as_of), WAIT_SECONDS):
                     raise TransientError(f"source {source} has not reached {request.as_of} yet")
             fact = await materializer.make(recipe, request.training_id)
         except ImpossibleDatasetError as error:
@@ -71,27 +73,29 @@ def works(units: Units, catalogue: Catalogue, materializer: Materializer, waterm
 
 async def _record(units: Units, job: Job, fact: DatasetMaterialized) -> None:
     async with units.begin(cause=job.cause) as unit:
-        await store.save_dataset(unit.connection, fact, units.clock())
+        await datasets.save(unit.connection, fact.training_id, fact, units.clock())
         await unit.append_to(f"datasets/{fact.training_id}", [fact], expected=0)
 
 
 def _recipe(catalogue: Catalogue, request: TrainingRequested, model: ModelDefinition) -> Recipe:
-    names = {ref.partition(":")[0] for ref in model.inputs.features}
-    views = {name: catalogue.newest_view(name) for name in sorted(names)}
-    unknown = [name for name, view in views.items() if view is None]
     needed = {model.source, model.label.source}
-    unknown += sorted(needed - set(catalogue.validators))
+    unknown = sorted(needed - set(catalogue.validators))
     if unknown:
         raise ImpossibleDatasetError(f"{', '.join(unknown)} is not registered; apply the project again")
     return Recipe(
         model=model,
         sources={name: catalogue.validators[name].definition for name in sorted(needed)},
-        views={name: view for name, view in views.items() if view is not None},
+        selection=_selection(catalogue, model),
         start=request.span.start,
         end=request.span.end,
         as_of=request.as_of,
     )
 
 
-def _ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
+def _selection(catalogue: Catalogue, model: ModelDefinition) -> Selection:
+    try:
+        return Selections(catalogue).of(model.inputs.features)
+    except NothingAskedError:
+        return Selection((), {}, {}, frozenset(), frozenset())
+    except SelectionError as error:
+        raise ImpossibleDatasetError(str(error)) from error

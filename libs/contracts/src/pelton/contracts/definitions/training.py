@@ -1,6 +1,6 @@
 """When a model is trained, on what and with which code, and how the result is looked at."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -23,12 +23,20 @@ class PipelineDefinition(Definition):
         return self
 
 
+Known = Literal["event_time", "arrival"]
+
+
 class TrainingDefinition(Definition):
-    """What a training sees: the last `history` of labelled events, the newest `holdout` of them kept for evaluation."""
+    """What a training sees: the last `history` of labelled events, the newest `holdout` of them kept for evaluation.
+
+    Features of a row are of all events before it that are known now (`event_time`), or of those alone that had arrived
+    by then and that serving took in (`arrival`): what it would have answered.
+    """
 
     history: Duration
     holdout: Duration
     min_rows: Annotated[int, Field(ge=10)] = 1000
+    known: Known = Field(default="event_time", exclude_if=lambda known: known == "event_time")
 
 
 class EvaluationDefinition(Definition):

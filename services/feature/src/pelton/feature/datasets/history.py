@@ -1,0 +1,125 @@
+"""Features of rows at their own times, from the events of the offline store. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from pelton.contracts.definitions import FeatureViewDefinition, TransformationDefinition, seconds
+from pelton.contracts.definitions.training import Known
+from pelton.feature.columns import TIME, arrays
+from pelton.feature.fields import fields_read
+from pelton.feature.offline.reading import Span
+from pelton.feature.selection import Selection
+from pelton.tiles.expressions import Expression, ExpressionError
+from pelton.tiles.features import Features, of_events
+from pelton.tiles.fold import entity_text
+
+Ints = NDArray[np.int64]
+
+
+class ImpossibleDatasetError(ValueError):
+    """A dataset that cannot be made; the message says why."""
+
+
+def spans(views: Mapping[str, FeatureViewDefinition], first_ms: int, last_ms: int, known: Known) -> dict[str, Span]:
+    """The events, by source, that the features of some views at moments from `first_ms` to `last_ms` are made of."""
+    found: dict[str, Span] = {}
+    for view in views.values():
+        needed = Span(
+            first_ms - reach_ms(view, first_ms), last_ms, last_ms if known == "arrival" else None, fields_read(view)
+        )
+        before = found.get(view.source)
+        found[view.source] = needed if before is None else before.joined(needed)
+    return found
+
+
+def reach_ms(view: FeatureViewDefinition, moment_ms: int) -> int:
+    """How long before a moment the events lie that a view's features then are made of."""
+    windows = [seconds(window) for one in view.aggregates for window in one.windows]
+    longest = max(windows, default=0) + seconds(view.resolution or "1s")
+    if view.latest:
+        if view.max_age is None:
+            return moment_ms
+        longest = max(longest, seconds(view.max_age) + 1)
+    return longest * 1000
+
+
+def features_of(
+    selection: Selection, rows: pl.DataFrame, at_ms: Ints, events: Mapping[str, pl.DataFrame], known: Known
+) -> dict[str, pl.Series]:
+    """The features of a selection for each row at its moment, by `<view>__<feature>`: numbers, texts, or lists.
+
+    `rows` has the fields of every view's entity, and those that transformations read of a request; `events`, by
+    source, each id once.
+
+    Raises:
+        ImpossibleDatasetError: the rows or the events lack a field.
+    """
+    read = {name: _of_view(view, rows, at_ms, events[view.source], known) for name, view in selection.views.items()}
+    found: dict[str, pl.Series] = {}
+    for feature in selection.features:
+        column = f"{feature.group}__{feature.name}"
+        transformation = selection.transformations.get(feature.group)
+        if transformation is None:
+            values = read[feature.group].columns[feature.name]
+        else:
+            values = _computed(transformation, feature.name, rows, read)
+        found[column] = _series(column, values)
+    return found
+
+
+def texts(series: pl.Series) -> list[str]:
+    """Keys and entities as the texts that tiles are kept under; of null the empty one."""
+    return ["" if value is None else entity_text(value) for value in series.to_list()]
+
+
+def ms(moment: datetime) -> int:
+    """A moment in milliseconds since 1970."""
+    return round(moment.timestamp() * 1000)
+
+
+def demand(what: str, frame: pl.DataFrame, fields: frozenset[str]) -> None:
+    """Check that a frame has some fields.
+
+    Raises:
+        ImpossibleDatasetError: it has not.
+    """
+    missing = sorted(fields - set(frame.columns))
+    if missing:
+        raise ImpossibleDatasetError(f"{what} has no field {', '.join(missing)} that is a number or a text")
+
+
+def _of_view(
+    view: FeatureViewDefinition, rows: pl.DataFrame, at_ms: Ints, events: pl.DataFrame, known: Known
+) -> Features:
+    demand("the table of rows", rows, frozenset(view.join_keys))
+    (key,) = view.join_keys
+    times = events[TIME].to_numpy()
+    try:
+        return of_events(view, arrays(events), times, texts(rows[key]), at_ms)
+    except ExpressionError as error:
+        raise ImpossibleDatasetError(f"features of {view.name!r} cannot be computed: {error}") from error
+
+
+def _computed(
+    transformation: TransformationDefinition, feature: str, rows: pl.DataFrame, read: Mapping[str, Features]
+) -> NDArray[Any]:
+    demand("the table of rows", rows, frozenset(transformation.request))
+    inputs: dict[str, NDArray[Any]] = dict(arrays(rows.select(transformation.request)))
+    for name, ref in transformation.inputs.items():
+        view, _, named = ref.partition(":")
+        inputs[name] = read[view].columns[named]
+    try:
+        return Expression.parse(transformation.features[feature]).evaluate(inputs)
+    except ExpressionError as error:
+        raise ImpossibleDatasetError(f"{transformation.name}:{feature} cannot be computed: {error}") from error
+
+
+def _series(name: str, values: NDArray[Any]) -> pl.Series:
+    if values.dtype != object:
+        return pl.Series(name, values, dtype=pl.Float64)
+    return pl.Series(name, values.tolist(), strict=False)

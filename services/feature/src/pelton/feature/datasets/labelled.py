@@ -1,0 +1,137 @@
+"""The dataset of a training: labelled rows with the features as they were at each row's own time, never later."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from pelton.contracts.definitions import ModelDefinition, SourceDefinition
+from pelton.contracts.definitions.training import Known
+from pelton.feature.columns import TIME, arrays
+from pelton.feature.datasets.history import ImpossibleDatasetError, demand, features_of, ms, spans, texts
+from pelton.feature.offline.reading import Span
+from pelton.feature.selection import Selection
+from pelton.tiles.expressions import Expression, ExpressionError
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that the dataset of a training depends on besides the events."""
+
+    model: ModelDefinition
+    sources: Mapping[str, SourceDefinition]
+    selection: Selection
+    start: datetime
+    end: datetime
+    as_of: datetime
+
+    @property
+    def known(self) -> Known:
+        """Whether features are as all that is known now makes them, or as serving knew them."""
+        return self.model.training.known
+
+    @property
+    def spans(self) -> dict[str, Span]:
+        """The events that are read, by source: rows, labels, and whatever features of the rows are made of."""
+        needed = spans(self.selection.views, ms(self.start), ms(self.end), self.known)
+        label = self.model.label.source
+        key = frozenset({self.sources[self.model.source].key})
+        wanted = {
+            self.model.source: Span(
+                ms(self.start),
+                ms(self.end),
+                None,
+                key.union(
+                    self.model.inputs.request, self.model.attributes, self.selection.join_keys, self.selection.request
+                ),
+            ),
+            label: Span(
+                ms(self.start), ms(self.as_of), None, frozenset({self.sources[label].key}) | _label(self.model).fields
+            ),
+        }
+        for source, span in wanted.items():
+            needed[source] = needed[source].joined(span) if source in needed else span
+        return needed
+
+
+def build(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The dataset: `key`, `event_time`, the model's inputs in order, attributes, `label`; sorted by time and key.
+
+    A row is an event of the model's source whose label event came before `as_of`. Its features cover whole tiles
+    before its own time. Attributes are fields of the event that the evaluation asks for, numbers or texts.
+
+    Raises:
+        ImpossibleDatasetError: there are no events, or fields are missing.
+    """
+    model = recipe.model
+    spine = _spine(recipe, events)
+    labels = _labels(recipe, events)
+    rows = spine.join(labels, on="key", how="inner").sort(TIME, "key")
+    if rows.is_empty():
+        raise ImpossibleDatasetError(
+            f"no event of {model.source!r} between {recipe.start} and {recipe.end} has a label in "
+            f"{model.label.source!r} before {recipe.as_of}"
+        )
+    columns: dict[str, pl.Series] = {
+        "key": rows["key"],
+        "event_time": rows[TIME].cast(pl.Datetime("ms", "UTC")).alias("event_time"),
+    }
+    for name in model.inputs.request:
+        columns[name] = rows[name].cast(pl.Float64).alias(name)
+    columns |= _numbers(features_of(recipe.selection, rows, rows[TIME].to_numpy(), events, recipe.known))
+    columns |= {name: rows[name] for name in model.attributes}
+    columns["label"] = rows["label"]
+    return pl.DataFrame(columns)
+
+
+def _spine(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    model = recipe.model
+    frame = events.get(model.source, pl.DataFrame())
+    if frame.is_empty():
+        raise ImpossibleDatasetError(f"source {model.source!r} has no events from {recipe.start} to {recipe.as_of}")
+    key = recipe.sources[model.source].key
+    needed = frozenset({*model.inputs.request, *model.attributes, key})
+    demand(f"source {model.source!r}", frame, needed | recipe.selection.join_keys | recipe.selection.request)
+    unfit = sorted(name for name in model.inputs.request if frame[name].dtype != pl.Float64)
+    if unfit:
+        raise ImpossibleDatasetError(
+            f"{', '.join(unfit)} of source {model.source!r} are texts; a model's inputs are numbers"
+        )
+    inside = pl.col(TIME).is_between(ms(recipe.start), ms(recipe.end), closed="left")
+    chosen = frame.filter(inside)
+    chosen = chosen.with_columns(pl.Series("key", texts(chosen[key]), dtype=pl.String))
+    return chosen.unique(subset=["key"], keep="first", maintain_order=True)
+
+
+def _labels(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    label = recipe.model.label
+    frame = events.get(label.source, pl.DataFrame())
+    if frame.is_empty():
+        raise ImpossibleDatasetError(f"source {label.source!r} has no events from {recipe.start} to {recipe.as_of}")
+    known = frame.filter(pl.col(TIME) < ms(recipe.as_of))
+    key = recipe.sources[label.source].key
+    value = _label(recipe.model)
+    demand(f"source {label.source!r}", frame, value.fields | {key})
+    truth = np.asarray(value.evaluate(arrays(known)), dtype=np.float64)
+    keys = pl.Series("key", texts(known[key]), dtype=pl.String)
+    found = pl.DataFrame({"key": keys, "label": truth}).filter(~pl.col("label").is_nan())
+    return found.unique(subset=["key"], keep="first", maintain_order=True).with_columns(
+        (pl.col("label") != 0).cast(pl.Int8)
+    )
+
+
+def _numbers(features: Mapping[str, pl.Series]) -> Mapping[str, pl.Series]:
+    unfit = sorted(name for name, column in features.items() if column.dtype != pl.Float64)
+    if unfit:
+        raise ImpossibleDatasetError(f"{', '.join(unfit)} are no numbers, which a model's inputs are")
+    return features
+
+
+def _label(model: ModelDefinition) -> Expression:
+    text = model.label.value
+    try:
+        return Expression.parse(text)
+    except ExpressionError as error:
+        raise ImpossibleDatasetError(f"the label's value {text!r} is no expression: {error}") from error

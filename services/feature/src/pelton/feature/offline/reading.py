@@ -1,0 +1,137 @@
+"""Reading the offline store: its Parquet files, on DuckDB, by the expressions of `relations`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import ibis
+import polars as pl
+from ibis.backends.duckdb import Backend
+
+from pelton.contracts.topics import data_topic
+from pelton.contracts.values import OffsetRange
+from pelton.eventkit.unit import Units
+from pelton.feature.columns import ARRIVAL, ID, LATE, OFFSET, PARTITION, TIME
+from pelton.feature.offline import relations, store
+from pelton.feature.offline.segments import Lane, Segment
+from pelton.objects.files import Files
+
+_EMPTY = pl.DataFrame(
+    schema={
+        ID: pl.String,
+        TIME: pl.Int64,
+        PARTITION: pl.Int32,
+        OFFSET: pl.Int64,
+        ARRIVAL: pl.Int64,
+        LATE: pl.Int8,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which events are wanted: `first_ms <= event time < last_ms`, and with `known_ms` only those serving knew then.
+
+    `fields` are those that are read, by default all.
+    """
+
+    first_ms: int
+    last_ms: int
+    known_ms: int | None = None
+    fields: frozenset[str] | None = None
+
+    def joined(self, other: "Span") -> "Span":
+        """A span that has what either has."""
+        known = [one.known_ms for one in (self, other)]
+        fields = [one.fields for one in (self, other)]
+        return Span(
+            min(self.first_ms, other.first_ms),
+            max(self.last_ms, other.last_ms),
+            None if None in known else max(one for one in known if one is not None),
+            None if None in fields else frozenset().union(*(one for one in fields if one is not None)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Events by source, each id once, and the offsets up to which the store was read.
+
+    `dropped` has, of each source that lost events to its retention which were asked for, the newest time of those.
+    """
+
+    events: Mapping[str, pl.DataFrame]
+    offsets: tuple[OffsetRange, ...]
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+class OfflineReader:
+    """Reads what is stored. Files stay where they are for as long as they are read."""
+
+    def __init__(self, files: Files, units: Units) -> None:
+        self._files = files
+        self._units = units
+
+    @asynccontextmanager
+    async def kept(self, sources: Sequence[str]) -> AsyncIterator[list[Segment]]:
+        """The segments of some sources, whose files are not deleted meanwhile."""
+        async with self._units.begin() as unit:
+            await store.keep_files(unit.connection)
+            yield await store.segments(unit.connection, sources)
+
+    async def load(self, spans: Mapping[str, Span]) -> Loaded:
+        """The events of some sources, each of its span. Flush the store first for what is still being collected."""
+        async with self._units.begin() as unit:
+            dropped = await store.dropped(unit.connection, sorted(spans))
+        async with self.kept(sorted(spans)) as segments:
+            ends: dict[Lane, int] = {}
+            paths: dict[str, list[Path]] = {source: [] for source in spans}
+            for segment in segments:
+                ends[segment.lane] = segment.end
+                span = spans[segment.source]
+                if segment.last_ms >= span.first_ms and segment.first_ms < span.last_ms:
+                    paths[segment.source].append(await self._files.on_disk(segment.path))
+            events = await asyncio.to_thread(read, paths, spans)
+        lost = {source: last for source, last in sorted(dropped.items()) if last >= spans[source].first_ms}
+        return Loaded(events, _ranges(ends), lost)
+
+
+def read(paths: Mapping[str, Sequence[Path]], spans: Mapping[str, Span]) -> dict[str, pl.DataFrame]:
+    """The events of some sources from their files, each id once, by partition and offset."""
+    connection = ibis.duckdb.connect()
+    try:
+        return {source: _events(connection, files, spans[source]) for source, files in paths.items()}
+    finally:
+        connection.disconnect()
+
+
+def _events(connection: Backend, files: Sequence[Path], span: Span) -> pl.DataFrame:
+    if not files:
+        return _EMPTY
+    # The folders' names repeat what is known; as columns they would only be read and thrown away.
+    raw = connection.read_parquet([str(file) for file in files], union_by_name=True, hive_partitioning=False)
+    events = relations.between(relations.whole(raw), span.first_ms, span.last_ms)
+    if span.known_ms is not None:
+        events = relations.known(events, span.known_ms)
+    if span.fields is not None:
+        events = relations.fields(events, span.fields)
+    return distinct(pl.DataFrame(connection.to_pyarrow(events)))
+
+
+def distinct(events: pl.DataFrame) -> pl.DataFrame:
+    """Each event once, by partition and offset: what `relations.distinct` says, for events that were read already.
+
+    Nearly always there is nothing to take away, and looking costs much less than numbering the rows of each id.
+    """
+    ordered = events.sort(PARTITION, OFFSET)
+    if ordered[ID].n_unique() == ordered.height:
+        return ordered
+    return ordered.unique(subset=[ID], keep="first", maintain_order=True)
+
+
+def _ranges(ends: Mapping[Lane, int]) -> tuple[OffsetRange, ...]:
+    return tuple(
+        OffsetRange(topic=data_topic(source), partition=partition, start=0, end=end)
+        for (source, partition), end in sorted(ends.items())
+    )

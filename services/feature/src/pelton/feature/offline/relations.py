@@ -1,0 +1,101 @@
+"""What is asked of the offline store, as Ibis expressions: the same run on DuckDB here and on Spark elsewhere.
+
+Each takes and gives a table of events with the store's own columns, which all begin with `_`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+
+from pelton.feature.columns import ARRIVAL, ID, LATE, OFFSET, PARTITION, TIME
+
+TOO_LATE: Final = 2
+KEY, ROW, AT = "_key", "_row", "_at"
+
+
+def whole(events: ir.Table) -> ir.Table:
+    """Events with every column of the store: of those from before there was an arrival, it is the event's time."""
+    return events.mutate(
+        _arrival=events[ARRIVAL].fill_null(events[TIME]) if ARRIVAL in events.columns else events[TIME],
+        _late=events[LATE].fill_null(0) if LATE in events.columns else ibis.literal(0, "int8"),
+    )
+
+
+def between(events: ir.Table, first_ms: int, last_ms: int) -> ir.Table:
+    """Those with `first_ms <= event time < last_ms`."""
+    return events.filter(events[TIME] >= first_ms, events[TIME] < last_ms)
+
+
+def known(events: ir.Table, at_ms: int) -> ir.Table:
+    """Those that had arrived by a moment and that serving was to see: what came too late never changed an answer."""
+    return events.filter(events[ARRIVAL] <= at_ms, events[LATE] != TOO_LATE)
+
+
+def distinct(events: ir.Table) -> ir.Table:
+    """Each event once: of those with one id the first by partition and offset, as it is counted online."""
+    order = ibis.window(group_by=events[ID], order_by=[events[PARTITION], events[OFFSET]])
+    numbered = events.mutate(_nth=ibis.row_number().over(order))
+    return numbered.filter(numbered["_nth"] == 0).drop("_nth")
+
+
+def repeated(events: ir.Table) -> ir.Table:
+    """One row, `repeated`: by how many rows there are more than ids."""
+    return events.aggregate(repeated=events.count() - events[ID].nunique())
+
+
+def of_entities(events: ir.Table, keys: Sequence[str], entities: ir.Table) -> ir.Table:
+    """Those of entities that a table names in columns of the same names."""
+    return events.semi_join(entities, list(keys))
+
+
+def fields(events: ir.Table, names: Iterable[str]) -> ir.Table:
+    """These fields of the events, where they have them, beside the store's own columns."""
+    wanted = dict.fromkeys([*names, ID, TIME, PARTITION, OFFSET, ARRIVAL, LATE])
+    return events.select([name for name in wanted if name in events.columns])
+
+
+def latest(
+    rows: ir.Table, events: ir.Table, keys: Mapping[str, str], values: Mapping[str, ir.Value], *, as_known: bool = False
+) -> ir.Table:
+    """To each row (`_row`, `_at`, entities) the values of its entity's newest event before `_at`, null without one.
+
+    `keys` maps each column of the rows that is part of the entity to the field of the events. Of events of one moment
+    the last by partition and offset is the newest. `as_known` looks only at what had arrived by then.
+
+    An as-of join, said as a plain join and a maximum, for Spark has no as-of join.
+    """
+    candidate = events.select(
+        **{f"_e_{ours}": events[theirs] for ours, theirs in keys.items()},
+        _time=events[TIME],
+        _came=events[ARRIVAL],
+        _was_late=events[LATE],
+        _place=events[PARTITION].cast("int64") * 2**40 + events[OFFSET],
+        **values,
+    )
+    met = [rows[ours] == candidate[f"_e_{ours}"] for ours in keys]
+    met.append(candidate["_time"] < rows[AT])
+    if as_known:
+        met += [candidate["_came"] <= rows[AT], candidate["_was_late"] != TOO_LATE]
+    joined = rows.left_join(candidate, met)
+    order = ibis.window(group_by=joined[ROW], order_by=[joined["_time"].desc(), joined["_place"].desc()])
+    newest = joined.mutate(_nth=ibis.row_number().over(order))
+    return newest.filter(newest["_nth"] == 0).select([ROW, AT, *keys, *values]).order_by(ROW)
+
+
+def statistics(events: ir.Table) -> ir.Table:
+    """One row about the events: how many, their first and last time, and of each number its nulls, least and most."""
+    told: dict[str, ir.Value] = {
+        "events": events.count(),
+        "first_ms": events[TIME].min(),
+        "last_ms": events[TIME].max(),
+        "late": events[LATE].isin([1, TOO_LATE]).sum(),
+    }
+    for name, kind in events.schema().items():
+        if name.startswith("_"):
+            continue
+        told[f"{name}__nulls"] = events[name].isnull().sum()
+        if kind.is_numeric():
+            told[f"{name}__min"], told[f"{name}__max"] = events[name].min(), events[name].max()
+    return events.aggregate(**told)
