@@ -37,6 +37,7 @@ class Feature:
         self.publisher = publisher
         self.process: Process | None = None
         self.home = Path(environment["PELTON_HOME"])
+        self.dsn = f"{environment['PELTON_POSTGRES']}/feature"
         self._environment = environment
         self._position = 0
 

@@ -1,0 +1,256 @@
+"""Definitions over HTTP: registered, planned, deprecated and removed, and heard of by every replica."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from feature_definitions import DAY_0, event, model, source, view
+from feature_process import Feature
+
+from pelton.contracts.fact import Fact
+from pelton.contracts.registry import ModelRegistered, ModelStageChanged, ModelVersionCreated
+from pelton.contracts.values import Artifact, Evaluation, ModelVersion
+from pelton.eventkit.announcements import Announcements
+from pelton.eventkit.database import create_engine
+from pelton.eventkit.identity import Role
+from pelton.eventkit.unit import Units
+from pelton.feature.catalogue import Catalogue
+from pelton.feature.catalogue.store import CHANNEL
+from pelton.testkit import eventually
+
+DIGEST = "sha256:" + "0" * 64
+
+
+def transformation(name: str, of: str, **changes: object) -> dict[str, Any]:
+    return {
+        "name": name,
+        "inputs": {"usual": f"{of}:delay_2h"},
+        "request": ["delay"],
+        "features": {"excess": "delay - usual"},
+    } | changes
+
+
+def trained(name: str, views: dict[str, str], transformations: dict[str, str]) -> ModelVersion:
+    return ModelVersion(
+        model=name,
+        version=1,
+        training_id="t",
+        artifact=Artifact(digest=DIGEST, size=1, format="skops"),
+        request=(),
+        features=(),
+        views=views,
+        transformations=transformations,
+        threshold=0.5,
+        dataset=DIGEST,
+        evaluation=Evaluation(rows=1, positives=1, brier=0, brier_variance=0, log_loss=0, accuracy=1, auc=None),
+    )
+
+
+async def post(feature: Feature, place: str, body: dict[str, Any], status: int = 200) -> Any:
+    answer = await feature.client.post(f"/v1/{place}", json=body)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+async def gone(feature: Feature, place: str, status: int, **params: str) -> str:
+    answer = await feature.client.delete(f"/v1/{place}", params={"reason": "over"} | params)
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+async def test_a_definition_of_each_kind_is_registered_once_and_shown(feature: Feature) -> None:
+    await feature.declare(source("kinds"), view("kinds_v", "kinds"))
+    declared = {
+        "entities": {"name": "carrier", "keys": ["carrier"], "owner": "ann"},
+        "transformations": transformation("kinds_t", "kinds_v"),
+        "feature-services": {"name": "kinds_s", "features": ["kinds_v:delay_2h", "kinds_t:excess"]},
+    }
+    for place, body in declared.items():
+        first = await post(feature, place, body)
+        assert first["changed"]
+        assert await post(feature, place, body) == first | {"changed": False}
+        shown = (await feature.client.get(f"/v1/{place}/{body['name']}")).json()
+        assert shown["digest"] == first["digest"]
+        assert shown in (await feature.client.get(f"/v1/{place}")).json()
+        assert body.items() <= shown["definition"].items()
+    await eventually(lambda: told(feature, "entity_applied", entity="carrier"))
+    for place in declared:
+        assert (await feature.client.get(f"/v1/{place}/nothing")).status_code == 404
+
+
+async def told(feature: Feature, name: str, **fields: object) -> bool:
+    assert len(await feature.facts(name, **fields)) == 1
+    return True
+
+
+@pytest.mark.parametrize(
+    ("place", "body", "words"),
+    [
+        ("entities", {"name": "carrier", "keys": ["carrier", "gate"]}, "refused_v is by the entity 'carrier'"),
+        ("transformations", transformation("refused_v", "refused_v"), "a feature view has the name"),
+        ("transformations", transformation("t", "nowhere"), "no view 'nowhere'"),
+        ("transformations", transformation("t", "refused_v", request=[]), "reads delay, which is neither"),
+        ("feature-services", {"name": "s", "features": ["refused_v:speed"]}, "names refused_v:speed"),
+    ],
+)
+async def test_what_does_not_fit_is_refused_with_the_reason(
+    feature: Feature, place: str, body: dict[str, Any], words: str
+) -> None:
+    await feature.declare(source("refused"), view("refused_v", "refused"))
+    assert words in (await post(feature, place, body, 409))["detail"]
+    assert words in str(await post(feature, "plan", {place.replace("-", "_"): [body]}, 409))
+
+
+async def test_an_expression_that_is_none_is_refused_with_its_field(feature: Feature) -> None:
+    await feature.declare(source("unread"), view("unread_v", "unread"))
+    body = transformation("unread_t", "unread_v", features={"good": "delay", "bad": "delay ++"})
+    problem = await post(feature, "transformations", body, 422)
+    assert [error["field"] for error in problem["errors"]] == ["features.bad"]
+    latest = view("unread_v", "unread", latest=[{"name": "x", "value": "open('f')"}]).model_dump(mode="json")
+    problem = await post(feature, "feature-views", latest, 422)
+    assert [error["field"] for error in problem["errors"]] == ["latest[0].value"]
+
+
+async def test_a_plan_says_what_would_be_done_and_does_nothing(feature: Feature) -> None:
+    of, first = source("planned"), view("planned_v", "planned")
+    body = {
+        "sources": [of.model_dump(mode="json")],
+        "feature_views": [first.model_dump(mode="json")],
+        "transformations": [transformation("planned_t", "planned_v")],
+        "feature_services": [{"name": "planned_s", "features": ["planned_t:excess"]}],
+    }
+    steps = await post(feature, "plan", body)
+    assert [(step["action"], step["kind"]) for step in steps] == [
+        ("create", "source"),
+        ("create", "feature view"),
+        ("create", "transformation"),
+        ("create", "feature service"),
+    ]
+    assert (await feature.client.get("/v1/sources/planned")).status_code == 404
+    await feature.declare(of, first)
+    await feature.publish_all("planned", [event(number, DAY_0 + timedelta(days=number)) for number in range(20)])
+    await feature.counted("planned", 20)
+    await feature.hears(
+        ModelVersionCreated(
+            model="plan_user",
+            version=trained("plan_user", {"planned_v": first.digest}, {}),
+            run_id="r",
+            code=DIGEST,
+            definition_digest=DIGEST,
+        )
+    )
+    second = view("planned_v", "planned", tile="30m").model_dump(mode="json")
+
+    async def kept() -> Any:
+        _, step, *_ = await post(feature, "plan", body | {"feature_views": [second]})
+        assert step["kept_by"] == [{"model": "plan_user", "version": 1, "stage": "development"}]
+        return step
+
+    step = await eventually(kept)
+    assert (step["action"], step["name"]) == ("change", "planned_v")
+    assert step["backfill"]["source"] == "planned"
+    assert step["backfill"]["from"] == (DAY_0 + timedelta(days=19 - 7)).isoformat()
+
+
+async def test_a_view_is_left_and_removed_once_nothing_uses_it(feature: Feature) -> None:
+    first, second = view("left_v", "left"), view("left_v", "left", tile="30m")
+    await feature.declare(source("left"), first, second, view("left_next", "left"))
+    body = transformation("left_t", "left_v")
+    digest = (await post(feature, "transformations", body))["digest"]
+    version = trained("left_user", {"left_v": first.digest}, {"left_t": digest})
+    facts: list[Fact] = [
+        ModelVersionCreated(model="left_user", version=version, run_id="r", code=DIGEST, definition_digest=DIGEST)
+    ]
+    await feature.hears(*facts)
+
+    async def used() -> bool:
+        await feature.declare(first, second)  # before the fact came, it could be removed
+        assert "version 1 of model left_user (development)" in await gone(
+            feature, "feature-views/left_v", 409, version=first.digest
+        )
+        return True
+
+    await eventually(used)
+    assert "transformation left_t" in await gone(feature, "feature-views/left_v", 409)
+    assert "left_user" in await gone(feature, "transformations/left_t", 409)
+    sunset = datetime(2030, 1, 1, tzinfo=UTC)
+    deprecation = {"reason": "slow", "sunset": sunset.isoformat(), "successor": "left_next"}
+    assert (await feature.client.put("/v1/feature-views/left_v/deprecation", json=deprecation)).status_code == 204
+    shown = (await feature.client.get("/v1/feature-views/left_v")).json()["deprecation"]
+    assert (shown["reason"], shown["successor"]) == ("slow", "left_next")
+    wrong = deprecation | {"successor": "left_v"}
+    assert (await feature.client.put("/v1/feature-views/left_v/deprecation", json=wrong)).status_code == 409
+    assert (await feature.client.put("/v1/feature-views/nowhere/deprecation", json=deprecation)).status_code == 404
+
+    await feature.hears(
+        ModelStageChanged(
+            model="left_user", version=1, from_stage="development", to_stage="archived", reason="old", details=None
+        )
+    )
+
+    async def unused() -> bool:
+        await gone(feature, "transformations/left_t", 204)
+        return True
+
+    await eventually(unused)
+    await gone(feature, "feature-views/left_v", 204, version=first.digest)
+    assert (await feature.client.get("/v1/feature-views/left_v")).json()["digest"] == second.digest
+    await gone(feature, "feature-views/left_v", 204)
+    assert (await feature.client.get("/v1/feature-views/left_v")).status_code == 404
+    await gone(feature, "feature-views/left_v", 404)
+
+
+async def test_a_declared_model_keeps_the_newest_version_of_its_view(feature: Feature) -> None:
+    await feature.declare(source("asked"), view("asked_v", "asked"))
+    definition = model("asked", "asked", ["asked_v:delay_2h"], name="asking")
+    code = Artifact(digest=DIGEST, size=1, format="zip")
+    await feature.hears(
+        ModelRegistered(model="asking", definition=definition, definition_digest=definition.digest, code=code)
+    )
+
+    async def used() -> bool:
+        await feature.declare(view("asked_v", "asked"))  # before the fact came, it could be removed
+        assert "model asking uses it" in await gone(feature, "feature-views/asked_v", 409)
+        return True
+
+    await eventually(used)
+
+
+async def test_a_viewer_plans_and_changes_nothing(feature: Feature) -> None:
+    async with feature.client_of(Role.VIEWER) as viewer:
+        assert (await viewer.post("/v1/plan", json={})).json() == []
+        assert (await viewer.post("/v1/entities", json={"name": "e", "keys": ["e"]})).status_code == 403
+        assert (await viewer.delete("/v1/entities/e", params={"reason": "no"})).status_code == 403
+
+
+async def test_another_replica_hears_of_what_one_registered(feature: Feature) -> None:
+    engine = create_engine(feature.dsn)
+    catalogue = Catalogue(units=Units(engine, "feature"))
+    hearing = asyncio.create_task(Announcements(feature.dsn, CHANNEL, catalogue.refresh).run())
+    try:
+        await feature.declare(source("heard"), view("heard_v", "heard"))
+        await post(feature, "transformations", transformation("heard_t", "heard_v"))
+
+        async def heard() -> bool:
+            assert "heard" in catalogue.validators
+            assert catalogue.newest_view("heard_v") is not None
+            assert catalogue.transformation("heard_t") is not None
+            return True
+
+        await eventually(heard, timeout=3)
+        before = catalogue.newest_view("heard_v")
+        await gone(feature, "transformations/heard_t", 204)
+
+        async def removed() -> bool:
+            assert catalogue.transformation("heard_t") is None
+            return True
+
+        await eventually(removed, timeout=3)
+        assert catalogue.newest_view("heard_v") is before
+    finally:
+        hearing.cancel()
+        with suppress(asyncio.CancelledError):
+            await hearing
+        await engine.dispose()
