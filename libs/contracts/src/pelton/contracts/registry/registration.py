@@ -26,7 +26,7 @@ class CodeOrigin(Value):
     notebooks: dict[FileName, Digest] = Field(default_factory=dict)
 
 
-class ModelRegistered(Fact, owner="registry", version=2, upcasters={1: unchanged}):
+class ModelRegistered(Fact, owner="registry", version=3, upcasters={1: unchanged, 2: unchanged}):
     """A model was declared, or declared anew with a different definition or different code.
 
     `origin` is where the code came from, where whoever declared it could say.
