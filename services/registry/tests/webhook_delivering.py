@@ -9,7 +9,7 @@ from registry_door import Door
 
 from pelton.contracts.fact import Fact
 from pelton.eventkit.leadership import Leadership
-from pelton.eventkit.relay import NUMBER
+from pelton.eventkit.relay import ADVANCE
 from pelton.eventkit.telemetry.metrics import Metrics
 from pelton.registry.webhooks.delivery import Deliveries
 
@@ -24,7 +24,7 @@ async def publish(door: Door, stream: str, *facts: Fact) -> None:
 
 async def number(door: Door) -> None:
     async with door.units.begin() as unit:
-        await unit.connection.exec_driver_sql(NUMBER, (1000,))
+        await unit.connection.exec_driver_sql(ADVANCE, (0, 1000))
 
 
 @asynccontextmanager

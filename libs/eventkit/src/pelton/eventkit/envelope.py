@@ -1,9 +1,9 @@
 """What surrounds a fact: CloudEvents 1.0 attributes, and their form as Kafka headers (binary mode)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
 from pelton.contracts.fact import Fact
@@ -80,6 +80,23 @@ class Envelope:
             ("content-type", "application/json"),
         ]
         return [(name, value.encode()) for name, value in pairs if value is not None]
+
+    @classmethod
+    def from_row(cls, owner: str, row: Mapping[str, Any], meta: Mapping[str, Any]) -> Self:
+        """The envelope of a numbered row of an owner's event store; `meta` is the row's, parsed."""
+        return cls(
+            id=row["id"],
+            owner=owner,
+            type=row["type"],
+            subject=row["stream"],
+            time=row["time"],
+            correlation_id=meta["correlation_id"],
+            causation_id=meta["causation_id"],
+            actor=meta["actor"],
+            stream_version=row["version"],
+            position=row["position"],
+            traceparent=meta["traceparent"],
+        )
 
     @classmethod
     def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> Self:

@@ -12,7 +12,6 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import asyncpg
 import structlog
@@ -44,37 +43,6 @@ ADVANCE = f"""
          )
     SELECT {COLUMNS} FROM next ORDER BY position
 """  # noqa: S608 - a constant
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """A numbered row of the event store."""
-
-    envelope: Envelope
-    data: bytes
-
-    @classmethod
-    def from_row(cls, owner: str, row: asyncpg.Record) -> "StoredEvent":
-        """Read a row of `NUMBERED`."""
-        meta = json.loads(row["meta"])
-        envelope = Envelope(
-            id=row["id"],
-            owner=owner,
-            type=row["type"],
-            subject=row["stream"],
-            time=row["time"],
-            correlation_id=meta["correlation_id"],
-            causation_id=meta["causation_id"],
-            actor=meta["actor"],
-            stream_version=row["version"],
-            position=row["position"],
-            traceparent=meta["traceparent"],
-        )
-        return cls(envelope, row["data"])
-
-    def outgoing(self) -> Outgoing:
-        """The record on Kafka, keyed by the aggregate."""
-        return Outgoing(self.envelope.topic, self.envelope.subject.encode(), self.envelope.headers(), self.data)
 
 
 class Relay:
@@ -134,7 +102,13 @@ class Relay:
 
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> int:
         """Publish numbered rows; returns the position of the last, behind which the cursor may be."""
-        await self._publisher.publish([StoredEvent.from_row(self._owner, row).outgoing() for row in rows])
+        await self._publisher.publish([_outgoing(self._owner, row) for row in rows])
         self._metrics.relay_published.inc(len(rows))
         position: int = rows[-1]["position"]
         return position
+
+
+def _outgoing(owner: str, row: asyncpg.Record) -> Outgoing:
+    """The record on Kafka, keyed by the aggregate."""
+    envelope = Envelope.from_row(owner, row, json.loads(row["meta"]))
+    return Outgoing(envelope.topic, envelope.subject.encode(), envelope.headers(), row["data"])

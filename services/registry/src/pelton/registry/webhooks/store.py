@@ -228,18 +228,4 @@ async def settle(
 
 
 def _told(owner: str, row: Mapping[str, Any]) -> Told:
-    meta = row["meta"]
-    envelope = Envelope(
-        id=row["id"],
-        owner=owner,
-        type=row["type"],
-        subject=row["stream"],
-        time=row["time"],
-        correlation_id=meta["correlation_id"],
-        causation_id=meta["causation_id"],
-        actor=meta["actor"],
-        stream_version=row["version"],
-        position=row["position"],
-        traceparent=meta["traceparent"],
-    )
-    return Told(envelope, row["data"])
+    return Told(Envelope.from_row(owner, row, row["meta"]), row["data"])
