@@ -41,6 +41,7 @@ def version(
     request: tuple[str, ...] = INPUTS,
     features: tuple[str, ...] = (),
     views: dict[str, str] | None = None,
+    transformations: dict[str, str] | None = None,
     kind: str = "onnx",
 ) -> ModelVersion:
     digest = f"sha256:{hashlib.sha256(artifact).hexdigest()}"
@@ -52,6 +53,7 @@ def version(
         request=request,
         features=features,
         views=views or {},
+        transformations=transformations or {},
         threshold=0.5,
         dataset=DIGEST,
         evaluation=EVALUATION,

@@ -7,7 +7,10 @@ import pytest
 from inference_models import INPUTS, onnx_bytes, route, scorer, version
 from numpy.typing import NDArray
 
-from pelton.contracts.definitions import Aggregate, FeatureViewDefinition
+from pelton.contracts.definitions import Aggregate, FeatureViewDefinition, TransformationDefinition
+from pelton.contracts.feature import FeatureViewApplied, TransformationApplied
+from pelton.eventkit.clock import utc_now, uuid7
+from pelton.eventkit.envelope import Envelope, Received
 from pelton.inference.answer import Answer, labels, log_record, score, score_shadow
 from pelton.inference.features import FeatureReader
 from pelton.inference.protocol import BadRequestError, read_request
@@ -31,6 +34,19 @@ VIEW = FeatureViewDefinition(
 )
 REFS = tuple(f"delays:{name}" for name in VIEW.feature_names)
 NOW = 180_000
+ENVELOPE = Envelope(
+    id=uuid7(),
+    owner="feature",
+    type="any",
+    subject="any",
+    time=utc_now(),
+    correlation_id="story",
+    causation_id=None,
+    actor="ann",
+    stream_version=1,
+    position=1,
+    traceparent=None,
+)
 
 
 def features(folder: Path) -> FeatureReader:
@@ -75,6 +91,43 @@ async def test_by_entity_is_by_features_as_of_the_moment(tmp_path: Path) -> None
     assert by_entity.probabilities.tolist() == by_features.probabilities.tolist()
     with pytest.raises(BadRequestError, match="need the entity 'origin': send an input of that name"):
         answered(shared, by, reader)
+    store.close()
+
+
+async def test_a_transformation_is_computed_of_the_request_and_of_the_views_that_the_version_was_trained_with(
+    tmp_path: Path,
+) -> None:
+    store = LmdbTileStore(tmp_path)
+    happened = {"origin": np.array(["EWR", "JFK"], dtype=object), "delay": np.array([8.0, 2.0])}
+    with store.transaction() as transaction:
+        transaction.merge(VIEW, fold(VIEW, happened, np.array([1_000, 1_000], dtype=np.int64)))
+    reader = FeatureReader(TileReader.over(store))
+    surprise = TransformationDefinition(
+        name="surprise",
+        inputs={"worst": "delays:worst_3m"},
+        request=("delay", "carrier"),
+        features={"excess": "delay - worst", "ours": "where(carrier == 'UA', 1, 0)"},
+    )
+    refs = ("surprise:excess", "delays:worst_3m", "surprise:ours")
+    artifact = onnx_bytes(len(refs))
+    pins = {"views": {"delays": VIEW.digest}, "transformations": {"surprise": surprise.digest}}
+    by = route(Scorer.load(version(1, artifact, request=(), features=refs, **pins), artifact))
+    sent = [
+        tensor("origin", ["EWR", "JFK"], "BYTES"),
+        tensor("delay", [10.5, 1]),
+        tensor("carrier", ["UA", "AA"], "BYTES"),
+    ]
+    with pytest.raises(BadRequestError, match="transformation surprise of version 1 is not known here yet"):
+        answered(sent, by, reader)
+    view = FeatureViewApplied(view="delays", definition=VIEW, definition_digest=VIEW.digest)
+    await reader.see_view(Received(ENVELOPE, view))
+    fact = TransformationApplied(transformation="surprise", definition=surprise, definition_digest=surprise.digest)
+    await reader.see_transformation(Received(ENVELOPE, fact))
+    assert answered(sent, by, reader).rows.matrices[1].tolist() == [[2.5, 8, 1], [-1, 2, 0]]
+    whole = [tensor(name, values) for name, values in zip(by.champion.version.inputs, ([1, 2],) * 3, strict=True)]
+    assert answered(whole, by, FeatureReader(TileReader.over(store))).rows.matrices[1].tolist() == [[1] * 3, [2] * 3]
+    with pytest.raises(BadRequestError, match="'surprise' reads delay of the request: send an input of that name"):
+        answered([sent[0], sent[2]], by, reader)
     store.close()
 
 

@@ -1,8 +1,8 @@
 """The functions of the expression language over float64 columns with NaN for null, the same to the bit for any rows.
 
-Null goes through each of them. NumPy computes exponentials, logarithms and sines by other instructions where an array
-is long, and their last bits differ: those functions go through `math`, value by value. What is left to NumPy is exact
-by IEEE 754, whatever the instructions.
+Null goes through each of them. NumPy may compute exponentials, logarithms and sines by other instructions where an
+array is long, or the processor another, and then the last bits differ: those functions go through `math`, value by
+value. What is left to NumPy is exact by IEEE 754, whatever the instructions.
 """
 
 import math

@@ -4,7 +4,7 @@ import gc
 import time
 
 from pelton.contracts.deployer import TrafficShifted
-from pelton.contracts.feature import FeatureViewApplied
+from pelton.contracts.feature import FeatureViewApplied, TransformationApplied
 from pelton.contracts.topics import PREDICTIONS, USAGE
 from pelton.eventkit.host import Service
 from pelton.eventkit.tail import Tail, only
@@ -34,7 +34,13 @@ def main() -> None:
     usage = Usage(service.publisher, deprecations, time.time)
 
     service.needs_topics({PREDICTIONS: 1, USAGE: 1})
-    service.follows(Tail(settings.kafka, "feature", only(FeatureViewApplied, features.see)))
+    service.follows(
+        Tail(
+            settings.kafka,
+            "feature",
+            both(only(FeatureViewApplied, features.see_view), only(TransformationApplied, features.see_transformation)),
+        )
+    )
     service.follows(Tail(settings.kafka, "deployer", only(TrafficShifted, table.see)))
     service.follows(registry)
     service.ready_when(table.missing)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,26 +97,35 @@ def _from_columns(
     sent: dict[str, Column] = {}
     entities: dict[str, list[str]] = {}
     known = {name for version in route.versions for name in version.inputs}
+    to_fetch = [one for one in route.versions if any(_column(ref) not in tensors for ref in one.features)]
+    read = features.fields_read(to_fetch)
+    request: dict[str, NDArray[Any]] = {}
     for name, tensor in tensors.items():
         if name in known:
             sent[name] = numbers(tensor).reshape(-1)
-        elif name not in (KEY, EVENT_TIME):
+        elif name not in (KEY, EVENT_TIME) and not (name in read and tensor.datatype.startswith("FP")):
             entities[name] = texts(tensor)
-    _same_rows(count, {name: len(column) for name, column in (sent | entities).items()})
+        if name in read:
+            request[name] = sent[name] if name in sent else _values(tensor)
+    _same_rows(count, {name: len(column) for name, column in (entities | sent | request).items()})
     missing = [name for name in champion.request if name not in sent]
     if missing:
         raise BadRequestError(f"these inputs are missing: {', '.join(missing)}; send each as a tensor of {count} rows")
-    to_fetch = [one for one in route.versions if any(_column(ref) not in sent for ref in one.features)]
-    fetched = features.read(to_fetch, entities, times)
+    fetched = features.read(to_fetch, entities, request, times)
     matrices: dict[int, NDArray[np.float32]] = {}
     for version in route.versions:
         columns = [sent.get(name) for name in version.request]
-        for ref in version.features:
-            from_store = fetched.get((version.views[ref.partition(":")[0]], ref))
-            columns.append(sent.get(_column(ref), from_store))
+        columns += [sent.get(_column(ref), fetched.get((version.version, ref))) for ref in version.features]
         if all(column is not None for column in columns):
             matrices[version.version] = np.column_stack(columns).astype(np.float32)  # type: ignore[arg-type]
     return matrices
+
+
+def _values(tensor: Tensor) -> NDArray[Any]:
+    """A tensor as transformations read it: numbers, or texts."""
+    if tensor.datatype in NUMBERS:
+        return numbers(tensor).reshape(-1)
+    return np.array(texts(tensor), dtype=object)
 
 
 def _column(ref: str) -> str:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import Field
+
 from pelton.contracts.definitions import ModelDefinition
 from pelton.contracts.evidence import Evidence
 from pelton.contracts.fact import Value
@@ -19,7 +21,7 @@ class ChampionFile(Value):
 class TrainingOrder(Value):
     """All that a worker needs: paths of files that lie in its own folder, and what to make of them.
 
-    The artifact is written to `output`; `views` are the digests behind the dataset's features.
+    The artifact is written to `output`; `views` and `transformations` are the digests behind the dataset's features.
     """
 
     definition: ModelDefinition
@@ -28,6 +30,7 @@ class TrainingOrder(Value):
     dataset: Path
     dataset_digest: Digest
     views: dict[str, Digest]
+    transformations: dict[str, Digest] = Field(default_factory=dict)
     code: Path
     code_digest: Digest
     champion: ChampionFile | None

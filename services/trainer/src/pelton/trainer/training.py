@@ -107,9 +107,12 @@ def _score_champion(order: TrainingOrder, held: Dataset) -> tuple[NDArray[np.flo
     missing = [name for name in version.inputs if name not in held.columns]
     if missing:
         return None, f"the dataset lacks {', '.join(missing)}, which version {version.version} needs"
-    changed = [view for view, digest in sorted(version.views.items()) if order.views.get(view) != digest]
+    now = order.views | order.transformations
+    changed = [
+        name for name, digest in sorted((version.views | version.transformations).items()) if now.get(name) != digest
+    ]
     if changed:
-        return None, f"the views {', '.join(changed)} have changed since version {version.version} was trained"
+        return None, f"{', '.join(changed)} have changed since version {version.version} was trained"
     return export.score(order.champion.path.read_bytes(), held.matrix(version.inputs)), None
 
 

@@ -97,6 +97,7 @@ def _details(model: Model, definition: ModelDefinition, training: TrainingComple
         request=definition.inputs.request,
         features=definition.inputs.features,
         views=training.views,
+        transformations=training.transformations,
         threshold=definition.threshold,
         dataset=training.dataset,
         evaluation=training.evaluation,

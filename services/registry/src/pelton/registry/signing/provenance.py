@@ -41,6 +41,7 @@ def _trained(stored: StoredFact, fact: ModelVersionCreated, artifact: Digest, ru
     details = fact.version
     resolved = {"dataset": details.dataset, "code": fact.code, "definition": fact.definition_digest}
     resolved |= {f"feature view {name}": digest for name, digest in details.views.items()}
+    resolved |= {f"transformation {name}": digest for name, digest in details.transformations.items()}
     given: dict[str, object] = {"model": fact.model, "version": details.version}
     internal: dict[str, object] = {}
     if run is not None:
