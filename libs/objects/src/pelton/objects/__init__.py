@@ -32,6 +32,8 @@ from pelton.objects.names import (
 __all__ = ["CorruptObjectError", "Draft", "InvalidDigestError", "ObjectNotFoundError", "Objects", "open_store"]
 
 PIECE: Final = 8 * 1024 * 1024
+SMALL: Final = 64 * 1024
+"""Bytes that are hashed sooner than a thread is found for it."""
 
 
 class Objects:
@@ -53,7 +55,8 @@ class Objects:
 
         It appears whole or not at all; what is there already is not written again, unless its size is wrong.
         """
-        digest, size = await asyncio.to_thread(_measure, data)
+        small = isinstance(data, bytes) and len(data) <= SMALL
+        digest, size = _measure(data) if small else await asyncio.to_thread(_measure, data)
         if await self._stored_size(digest) != size:
             await obstore.put_async(self._store, self._path(digest), data)
         return digest
@@ -96,7 +99,10 @@ class Objects:
             data = bytes(await (await obstore.get_async(self._store, path)).bytes_async())
         except FileNotFoundError:
             raise self._not_found(digest) from None
-        await asyncio.to_thread(check, digest, data)
+        if len(data) <= SMALL:
+            check(digest, data)
+        else:
+            await asyncio.to_thread(check, digest, data)
         return data
 
     def get_sync(self, digest: Digest) -> bytes:

@@ -5,9 +5,7 @@ Who has the files and the public key verifies them with `model_signing verify ke
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pelton.contracts.values import Digest
@@ -26,19 +24,14 @@ ALGORITHM: Final = "sha256"
 def sign_files(name: str, files: Mapping[str, Digest], key: SigningKey) -> bytes:
     """The signature of a model that is these files, by path in its folder. The files themselves are not looked at.
 
-    It takes most of a second to import what signs, at the first call; who verifies does without.
+    It takes most of a second to import what signs, at the first call; who verifies does without. The library's own
+    front door would write the signature to a file, and take longer to delete that than to sign.
     """
-    from model_signing import hashing, signing  # noqa: PLC0415 - see above
+    from model_signing._signing.sign_ec_key import Signer  # noqa: PLC0415 - see above
+    from model_signing._signing.signing import Payload  # noqa: PLC0415
 
-    class Recorded(hashing.Config):
-        def hash(self, *_: object, **__: object) -> "Manifest":
-            return _manifest(name, files)
-
-    with tempfile.NamedTemporaryFile(prefix="pelton-sign-") as signature:
-        config = signing.Config()  # type: ignore[no-untyped-call]
-        config.set_hashing_config(Recorded())  # type: ignore[no-untyped-call]
-        config.use_elliptic_key_signer(private_key=key.path).sign(key.path.parent, Path(signature.name))
-        return signature.read()
+    signature = Signer(key.path).sign(Payload(_manifest(name, files)))
+    return str(signature.bundle.to_json()).encode()  # type: ignore[attr-defined]
 
 
 def verify_files(signature: bytes, files: Mapping[str, Digest], keys: Sequence[PublicKey]) -> None:

@@ -114,8 +114,11 @@ class Signer:
             log.warning("version cannot be signed", model=row["model"], version=row["version"], reason=str(error))
             return None
         provenance = describe(stored, fact, run)
-        signature = await asyncio.to_thread(sign_files, row["model"], files, self.key)
-        return _Signed(row, signature, await asyncio.to_thread(sign_provenance, provenance, self.key))
+
+        def sign() -> _Signed:
+            return _Signed(row, sign_files(row["model"], files, self.key), sign_provenance(provenance, self.key))
+
+        return await asyncio.to_thread(sign)
 
     async def _record(self, name: str, signed: Sequence[_Signed]) -> None:
         facts = [await self._keep(one) for one in signed]
