@@ -1,5 +1,6 @@
 """The feature service: the one place that wires it together."""
 
+from functools import partial
 from pathlib import Path
 
 from pelton.eventkit.announcements import Announcements
@@ -20,6 +21,7 @@ from pelton.feature.handlers import HANDLERS, works
 from pelton.feature.ingest import Ingestion
 from pelton.feature.offline import OfflineStore
 from pelton.feature.offline.reading import OfflineReader
+from pelton.feature.offline.upkeep import Upkeep, retentions
 from pelton.feature.online import OnlineFeatures
 from pelton.feature.watermarks import Watermarks
 from pelton.objects import Objects
@@ -53,6 +55,11 @@ def main() -> None:
     reader = service.reads("ingest", ingestion, max_records=4000)
     service.starts_with(load)
     service.runs(Announcements(service.dsn, CHANNEL, catalogue.refresh).run)
+    upkeep = Upkeep(
+        files, service.units, lambda: retentions(one.definition for one in catalogue.validators.values())
+    )
+    service.runs(offline.run)
+    service.runs(partial(service.leads("offline").lead, upkeep.run))
     service.handles(*HANDLERS)
     service.works(works(service.units, catalogue, materializer, watermarks))
     reading = TileReader.over(tiles)

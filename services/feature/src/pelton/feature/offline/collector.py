@@ -4,7 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 
 import polars as pl
+import structlog
 
+from pelton.eventkit.failures import is_transient
 from pelton.eventkit.unit import Units
 from pelton.feature.columns import OFFSET
 from pelton.feature.offline import store
@@ -12,7 +14,10 @@ from pelton.feature.offline.files import OvertakenError, by_day, whole, write
 from pelton.feature.offline.segments import Lane, Segment
 from pelton.objects.files import Files
 
+log = structlog.get_logger(__name__)
+
 FLUSH_ROWS = 50_000
+FLUSH_SECONDS = 60.0
 
 
 @dataclass
@@ -39,6 +44,17 @@ class OfflineStore:
         self._open: dict[Lane, _Open] = {}
         self._overtaken = False
         self._flushing = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Store what is collected once a minute, until cancelled: a start then reads no more than that again."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            try:
+                await self.flush()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("the offline store waits", reason=str(error) or type(error).__name__)
 
     async def open(self) -> None:
         """Find where the stored segments end; what was collected and not stored is forgotten."""
