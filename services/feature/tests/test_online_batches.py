@@ -1,5 +1,6 @@
 """Features of many rows at once, as Arrow and as JSON."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,9 @@ import pyarrow as pa
 import pytest
 from feature_definitions import DAY_0, event, source, view
 from feature_process import Feature
+
+from pelton.sdk.client import PORT_OFFSETS, Address, Client
+from pelton.sdk.online import online_features
 
 PATH = "/v1/online-features"
 ARROW = "application/vnd.apache.arrow.stream"
@@ -69,6 +73,23 @@ async def test_arrow_times_without_a_zone_are_utc_and_without_times_it_is_now(fe
     assert table(await sent(feature, rows, features=asked))["batched_carrier__flights_1h"].to_list() == [1]
     now = table(await sent(feature, rows.drop("event_time"), features=asked))
     assert now["batched_carrier__flights_1h"].to_list() == [0]
+
+
+async def test_a_frame_of_the_sdk_comes_back_with_what_a_mapping_is_answered(feature: Feature, flights: str) -> None:
+    token = feature.client.headers["authorization"].partition(" ")[2]
+    base = (feature.client.base_url.port or 0) - PORT_OFFSETS["feature"]
+    address = Address("127.0.0.1", base, kafka="", token=token, home=feature.home)
+    rows = {"carrier": ["UA", "B6", "none"], "event_time": [DAY_0 + HOUR] * 3}
+    asked = [f"{flights}:delay_2h"]
+
+    def ask() -> tuple[list[Any], list[Any]]:
+        with Client(address) as client:
+            frame = online_features(client, asked, pl.DataFrame(rows))
+            mapping = online_features(client, asked, {"carrier": rows["carrier"]}, at=rows["event_time"])
+        return frame["batched_carrier__delay_2h"].to_list(), list(mapping["batched_carrier__delay_2h"].values)
+
+    frame, mapping = await asyncio.to_thread(ask)
+    assert frame == mapping == [2.5, 1.5, None]
 
 
 async def test_json_has_values_statuses_and_times_by_feature(feature: Feature, flights: str) -> None:
