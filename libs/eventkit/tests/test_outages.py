@@ -98,7 +98,7 @@ async def test_everything_rides_out_an_outage(
     async def work(job: Job) -> None:
         worked.append(job.id)
 
-    reader = PartitionReader(broker.bootstrap, f"{owner}.sum", Summing(sums), Metrics())
+    reader = PartitionReader.of_records(broker.bootstrap, f"{owner}.sum", Summing(sums), Metrics())
     reader.read([f"pelton.{owner}"])
 
     async def reached(amounts: range) -> bool:

@@ -70,7 +70,7 @@ async def test_a_reader_that_shares_with_nobody_takes_every_partition_whoever_is
 
     async def reads_all() -> None:
         seeing = Seeing()
-        reader = PartitionReader(broker.bootstrap, f"{unique}.one", seeing, metrics, shared=False)
+        reader = PartitionReader.of_records(broker.bootstrap, f"{unique}.one", seeing, metrics, shared=False)
         reader.read([unique])
         async with background(reader.run()):
             await eventually(lambda: seeing.records.total() == 20)

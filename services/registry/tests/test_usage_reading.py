@@ -41,7 +41,9 @@ async def publisher(units: Units, kafka_private: KafkaInstance) -> AsyncIterator
     await ensure_topics(kafka_private.bootstrap, {USAGE: 1})
     publisher = KafkaPublisher(kafka_private.bootstrap, "test")
     await publisher.start()
-    reader = PartitionReader(kafka_private.bootstrap, "pelton.registry.usage", UsageProcessor(units), Metrics())
+    reader = PartitionReader.of_records(
+        kafka_private.bootstrap, "pelton.registry.usage", UsageProcessor(units), Metrics()
+    )
     reader.read([USAGE])
     reading = asyncio.create_task(reader.run())
     yield publisher

@@ -39,7 +39,7 @@ class SummingProcessor:
 
 async def main() -> None:
     processor = SummingProcessor(await prepared(told["dsn"], "reader"))
-    reader = PartitionReader(told["kafka"], told["group"], processor, Metrics(), max_records=20)
+    reader = PartitionReader.of_records(told["kafka"], told["group"], processor, Metrics(), max_records=20)
     reader.read([told["topic"]])
     await reader.run()
 

@@ -30,7 +30,7 @@ from pelton.eventkit.jobs import JobRunner, Work
 from pelton.eventkit.leadership import Leadership
 from pelton.eventkit.problems import install_problem_handlers
 from pelton.eventkit.publisher import KafkaPublisher
-from pelton.eventkit.reader import PartitionReader, Processor
+from pelton.eventkit.reader import PartitionReader, Processor, RecordColumns, Records
 from pelton.eventkit.relay import Relay
 from pelton.eventkit.settings import PlatformSettings
 from pelton.eventkit.tail import Tail
@@ -140,13 +140,13 @@ class Service:
         return Leadership(self.dsn, f"{self.name}.{work}", self.metrics)
 
     def reads(
-        self, name: str, processor: Processor, *, max_records: int = 2000, led_by: Leadership | None = None
-    ) -> PartitionReader:
+        self, name: str, processor: Processor[Records], *, max_records: int = 2000, led_by: Leadership | None = None
+    ) -> PartitionReader[Records]:
         """Read high-volume topics; `PartitionReader.read` says which, also while the service runs.
 
         With a leadership, the process that has it reads every partition, and the others none.
         """
-        reader = PartitionReader(
+        reader = PartitionReader.of_records(
             self.settings.kafka,
             f"pelton.{self.name}.{name}",
             processor,
@@ -155,6 +155,13 @@ class Service:
             shared=led_by is None,
         )
         self._parts.readers.append(reader.run if led_by is None else partial(led_by.lead, reader.run))
+        return reader
+
+    def reads_columns(self, name: str, processor: Processor[RecordColumns]) -> PartitionReader[RecordColumns]:
+        """Read topics of so many records that an object for each would cost too much, as `reads` does otherwise."""
+        group = f"pelton.{self.name}.{name}"
+        reader = PartitionReader.of_columns(self.settings.kafka, group, processor, self.metrics)
+        self._parts.readers.append(reader.run)
         return reader
 
     def follows(self, tail: Tail) -> None:

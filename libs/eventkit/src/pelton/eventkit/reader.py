@@ -1,33 +1,40 @@
-"""Reading high-volume topics: batches of raw records, with offsets that the reader's owner stores with its state."""
+"""Reading high-volume topics in batches, with offsets that the reader's owner stores with its state."""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Sized
 from contextlib import asynccontextmanager
-from time import perf_counter
-from typing import Protocol
+from time import monotonic, perf_counter
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from pelton.eventkit.failures import is_transient
+from pelton.eventkit.fetching import ColumnFetcher, Fetched, Fetcher, RecordFetcher, Records
+from pelton.eventkit.record_batches import RecordColumns
 from pelton.eventkit.telemetry.metrics import Metrics
 from pelton.eventkit.topics import partitions_of
 
+__all__ = ["Partition", "PartitionReader", "Processor", "RecordColumns", "Records"]
+
 log = structlog.get_logger(__name__)
 
-Records = Sequence[ConsumerRecord[bytes, bytes]]
 Partition = tuple[str, int]
+R = TypeVar("R", bound=Sized)
+R_contra = TypeVar("R_contra", contravariant=True)
+
+COMMIT_SECONDS: Final = 1.0
 
 
-class Processor(Protocol):
+class Processor(Protocol[R_contra]):
     """What is done with the records. Its state and the offsets it took commit together, wherever it keeps them."""
 
     async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """These partitions are this replica's now; says from which offset each is to be read (0 when left out)."""
         ...
 
-    async def process(self, batch: Mapping[Partition, Records]) -> None:
+    async def process(self, batch: Mapping[Partition, R_contra]) -> None:
         """Take a batch, in order within each partition; state and next offsets are committed on return.
 
         A transient failure gives the same records again, after `assigned` was asked anew.
@@ -35,7 +42,7 @@ class Processor(Protocol):
         ...
 
 
-class PartitionReader:
+class PartitionReader(Generic[R]):
     """A consumer in the group `pelton.<service>.<name>`; partitions are shared out among replicas.
 
     One that is not `shared` takes every partition itself, whoever else reads: for work that one process does at a
@@ -48,10 +55,10 @@ class PartitionReader:
         self,
         bootstrap: str,
         group: str,
-        processor: Processor,
+        processor: Processor[R],
         metrics: Metrics,
+        fetcher: Callable[[AIOKafkaConsumer], Fetcher[R]],
         *,
-        max_records: int = 2000,
         shared: bool = True,
     ) -> None:
         self._bootstrap = bootstrap
@@ -59,9 +66,35 @@ class PartitionReader:
         self._group = group
         self._processor = processor
         self._metrics = metrics
-        self._max_records = max_records
+        self._fetcher = fetcher
         self._topics: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
+        self._uncommitted: dict[TopicPartition, int] = {}
+        self._committed_at = 0.0
+
+    @staticmethod
+    def of_records(
+        bootstrap: str,
+        group: str,
+        processor: Processor[Records],
+        metrics: Metrics,
+        *,
+        max_records: int = 2000,
+        shared: bool = True,
+    ) -> "PartitionReader[Records]":
+        """A reader that gives an object a record, at most `max_records` at a time."""
+        return PartitionReader(
+            bootstrap, group, processor, metrics, lambda consumer: RecordFetcher(consumer, max_records), shared=shared
+        )
+
+    @staticmethod
+    def of_columns(
+        bootstrap: str, group: str, processor: Processor[RecordColumns], metrics: Metrics
+    ) -> "PartitionReader[RecordColumns]":
+        """A reader that gives columns: as many records as have arrived, up to some megabytes of them."""
+        return PartitionReader(
+            bootstrap, group, processor, metrics, lambda consumer: ColumnFetcher(consumer, bootstrap)
+        )
 
     def read(self, topics: Sequence[str]) -> None:
         """Read these topics as well, from now on; they must exist."""
@@ -100,7 +133,8 @@ class PartitionReader:
             metadata_max_age_ms=30_000,
         )
         self._changed.clear()
-        assignment = _Assignment(consumer, self._processor)
+        fetcher = self._fetcher(consumer)
+        assignment = _Assignment(consumer, self._processor, resumes=fetcher.resumes)
         if self._shared:
             consumer.subscribe(topics=sorted(self._topics), listener=assignment)
         await consumer.start()
@@ -110,30 +144,40 @@ class PartitionReader:
                 await assignment.take(partitions)
             while not self._changed.is_set():
                 generation = assignment.generation
-                batch = await consumer.getmany(timeout_ms=200, max_records=self._max_records)
+                batch = await fetcher.fetch(dict(assignment.next))
                 async with assignment.settled(generation) as fresh:
                     if batch and fresh:
                         await self._process(batch)
-                        assignment.next |= {tp: records[-1].offset + 1 for tp, records in batch.items()}
-                        await self._note_progress(consumer, batch)
+                        assignment.next |= {place: one.next_offset for place, one in batch.items()}
+                        self._note_lag(batch)
+                    if fresh:
+                        await self._commit(consumer)
                 if not self._shared and _grown(consumer, partitions):
                     return
         finally:
+            self._uncommitted.clear()
+            await fetcher.close()
             await consumer.stop()
 
-    async def _process(self, batch: Mapping[TopicPartition, Records]) -> None:
+    async def _process(self, batch: Mapping[TopicPartition, Fetched[R]]) -> None:
         began = perf_counter()
-        await self._processor.process({(tp.topic, tp.partition): records for tp, records in batch.items()})
+        await self._processor.process({(place.topic, place.partition): one.records for place, one in batch.items()})
         self._metrics.handle_seconds.labels(self._group).observe(perf_counter() - began)
-        self._metrics.handled.labels(self._group, "handled").inc(sum(map(len, batch.values())))
+        self._metrics.handled.labels(self._group, "handled").inc(sum(len(one.records) for one in batch.values()))
 
-    async def _note_progress(self, consumer: AIOKafkaConsumer, batch: Mapping[TopicPartition, Records]) -> None:
-        for partition, records in batch.items():
-            end = consumer.highwater(partition)
-            if end is not None:
-                lag = max(0, end - records[-1].offset - 1)
-                self._metrics.consumer_lag.labels(partition.topic, str(partition.partition)).set(lag)
-        await consumer.commit({partition: records[-1].offset + 1 for partition, records in batch.items()})
+    def _note_lag(self, batch: Mapping[TopicPartition, Fetched[R]]) -> None:
+        for place, one in batch.items():
+            self._uncommitted[place] = one.next_offset
+            if one.end is not None:
+                lag = self._metrics.consumer_lag.labels(place.topic, str(place.partition))
+                lag.set(max(0, one.end - one.next_offset))
+
+    async def _commit(self, consumer: AIOKafkaConsumer) -> None:
+        """Tell the group how far it is: once a second, since a batch may be of a few records."""
+        if self._uncommitted and monotonic() - self._committed_at >= COMMIT_SECONDS:
+            await consumer.commit(self._uncommitted)
+            self._uncommitted.clear()
+            self._committed_at = monotonic()
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -142,9 +186,10 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
     `next` are the offsets that the processor is to be given next. `generation` grows with each assignment.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, processor: Processor) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, processor: Processor[Any], *, resumes: bool) -> None:
         self._consumer = consumer
         self._processor = processor
+        self._resumes = resumes
         self._lock = asyncio.Lock()
         self._failure: Exception | None = None
         self.generation = 0
@@ -173,8 +218,11 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.assign([TopicPartition(*place) for place in partitions])
         await self.on_partitions_assigned(self._consumer.assignment())
 
-    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        """Nothing to do: state and offsets are committed with each batch."""
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002 - all are
+        """Let the batch under way end; what was fetched and waits is another's now, perhaps."""
+        self.generation += 1
+        async with self._lock:
+            self.next = {}
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Seek to the offsets that the processor knows.
@@ -194,7 +242,8 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             self.next = {TopicPartition(*place): starts.get(place, 0) for place in partitions}
             for partition in self._consumer.assignment() & self.next.keys():
                 self._consumer.seek(partition, self.next[partition])
-                self._consumer.resume(partition)
+                if self._resumes:
+                    self._consumer.resume(partition)
 
 
 def _grown(consumer: AIOKafkaConsumer, partitions: Sequence[Partition]) -> bool:
