@@ -1,18 +1,11 @@
 """The deployer's own process on real Kafka and PostgreSQL, as the registry, the monitor and an operator see it."""
 
-import asyncio
 import json
-import os
-import signal
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from deployer_stories import MODEL, PLAN, version, words
 
@@ -32,63 +25,34 @@ from pelton.contracts.topics import OUTCOMES, PREDICTIONS, control_topic
 from pelton.contracts.values import Artifact, OffsetRange, Stage
 from pelton.eventkit.clock import utc_now, uuid7
 from pelton.eventkit.envelope import Envelope
-from pelton.eventkit.identity import Role, load_or_create_key, mint
+from pelton.eventkit.identity import Role
 from pelton.eventkit.publisher import KafkaPublisher, Outgoing
 from pelton.eventkit.replay import Record
-from pelton.eventkit.settings import PlatformSettings
 from pelton.eventkit.topics import ensure_topics, partitions_of
-from pelton.local import ports
-from pelton.testkit import KafkaInstance, PostgresInstance, eventually
+from pelton.testkit import KafkaInstance, PostgresInstance, ServiceInstance, eventually
 
 Told = tuple[Envelope, Fact, bytes]
 
 
 class Deployer:
-    """The process, on the same home, database and port each time it is started."""
+    """The process, and all that it reads and publishes."""
 
-    def __init__(self, settings: PlatformSettings, publisher: KafkaPublisher, reader: AIOKafkaConsumer) -> None:
-        self.settings = settings
+    def __init__(self, service: ServiceInstance, publisher: KafkaPublisher, reader: AIOKafkaConsumer) -> None:
+        self.service = service
         self.publisher = publisher
-        self.process: Process | None = None
-        self.log = settings.home / "deployer.log"
         self._reader = reader
         self._told: list[Told] = []
         self._position = 0
 
-    async def start(self) -> None:
-        told = {
-            f"PELTON_{name.upper()}": str(getattr(self.settings, name))
-            for name in ("home", "kafka", "postgres", "port_base")
-        }
-        with self.log.open("ab") as output:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "pelton.deployer", env=os.environ | told, stdout=output
-            )
-        async with self.client(None) as client:
-            await eventually(lambda: self._ready(client), timeout=60)
-
-    async def end(self, by: signal.Signals) -> int | None:
-        if self.process is None:
-            return None
-        if self.process.returncode is None:
-            self.process.send_signal(by)
-        return await self.process.wait()
-
-    def client(self, role: Role | None) -> httpx.AsyncClient:
-        """A client with a role's token, or without any."""
-        key = load_or_create_key(self.settings.key_file)
-        headers = {"authorization": f"Bearer {mint(key, 'ann', role, utc_now(), timedelta(hours=1))}"} if role else {}
-        return httpx.AsyncClient(base_url=self.settings.url("deployer"), headers=headers, trust_env=False, timeout=30)
-
     async def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
-        async with self.client(Role.VIEWER) as client:
+        async with self.service.client(Role.VIEWER) as client:
             answer = await client.get(path)
         assert answer.is_success, answer.text
         return answer.json()
 
     async def metric(self, sample: str) -> float:
         """What the process shows of itself; zero where it does not yet."""
-        async with self.client(None) as client:
+        async with self.service.client(None) as client:
             lines = (await client.get("/metrics")).text.splitlines()
         return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{sample} ")), 0.0)
 
@@ -150,8 +114,10 @@ class Deployer:
 
     async def records(self, topic: str) -> list[Record]:
         """Everything on a topic now."""
-        partitions = [TopicPartition(*place) for place in await partitions_of(self.settings.kafka, [topic])]
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka)
+        partitions = [
+            TopicPartition(*place) for place in await partitions_of(self.service.environment["PELTON_KAFKA"], [topic])
+        ]
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.service.environment["PELTON_KAFKA"])
         await consumer.start()
         try:
             consumer.assign(partitions)
@@ -164,13 +130,6 @@ class Deployer:
             return found
         finally:
             await consumer.stop()
-
-    async def _ready(self, client: httpx.AsyncClient) -> bool:
-        assert self.process is not None
-        assert self.process.returncode is None
-        with suppress(httpx.TransportError):
-            return (await client.get("/readyz")).is_success
-        return False
 
 
 class Log:
@@ -195,12 +154,7 @@ class Log:
 @asynccontextmanager
 async def deployer_process(kafka: KafkaInstance, postgres: PostgresInstance, home: Path) -> AsyncIterator[Deployer]:
     """A deployer that is ready, and is killed in the end."""
-    settings = PlatformSettings(
-        home=home,
-        kafka=kafka.bootstrap,
-        postgres=postgres.database("deployer").replace("+asyncpg", "").rpartition("/")[0],
-        port_base=ports.free_block(8),
-    )
+    service = ServiceInstance("deployer", home, kafka, postgres)
     await ensure_topics(kafka.bootstrap, {control_topic("deployer"): 2, control_topic("registry"): 2})
     publisher = KafkaPublisher(kafka.bootstrap, "test")
     await publisher.start()
@@ -208,12 +162,12 @@ async def deployer_process(kafka: KafkaInstance, postgres: PostgresInstance, hom
     await reader.start()
     reader.assign([TopicPartition(control_topic("deployer"), number) for number in range(2)])
     await reader.seek_to_beginning()
-    running = Deployer(settings, publisher, reader)
+    running = Deployer(service, publisher, reader)
     try:
-        await running.start()
+        service.start()
         yield running
     finally:
-        await running.end(signal.SIGKILL)
+        service.crash()
         await reader.stop()
         await publisher.stop()
 

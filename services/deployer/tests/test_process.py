@@ -257,7 +257,7 @@ async def test_a_version_that_fails_to_answer_breaches_its_guardrail(deployer: D
     assert (breached.evidence.answers, breached.evidence.errors) == (20, 20)
     # the log tells each decision with its story
     shifted, *decided = [envelope for envelope, _, _ in await deployer.facts("fail")][-len(ended) - 1 :]
-    lines = [unit_of(line) for line in deployer.log.read_text().splitlines()]
+    lines = [unit_of(line) for line in deployer.service.log.read_text().splitlines()]
     said = {one["event_id"]: one for one in lines if one.get("event") == "step settled"}
     for envelope in decided:
         assert envelope.causation_id == str(shifted.id)
@@ -276,9 +276,9 @@ async def test_a_newer_version_a_denial_and_a_person_end_a_trial(deployer: Deplo
     await deployer.until("gone", "RolloutAborted person", "TrafficShifted champion")
     await deployer.hears(moved("gone", 4))
     await deployer.until("gone", *IN_SHADOW)
-    async with deployer.client(Role.VIEWER) as viewer:
+    async with deployer.service.client(Role.VIEWER) as viewer:
         assert (await viewer.post("/v1/rollouts/gone/abort")).status_code == 403
-    async with deployer.client(Role.CONTRIBUTOR) as contributor:
+    async with deployer.service.client(Role.CONTRIBUTOR) as contributor:
         answer = await contributor.post("/v1/rollouts/gone/abort")
         assert (answer.status_code, answer.json()["mode"]) == (200, "champion")
         again = await contributor.post("/v1/rollouts/gone/abort")
@@ -289,7 +289,7 @@ async def test_a_newer_version_a_denial_and_a_person_end_a_trial(deployer: Deplo
 
 async def test_records_of_a_partition_that_another_replica_has_taken_count_no_second_time(deployer: Deployer) -> None:
     await in_shadow(deployer, "twice")
-    engine = create_engine(deployer.settings.database("deployer"))
+    engine = create_engine(deployer.service.database)
     replica = EvidenceProcessor(Units(engine, "deployer"), CollectorRegistry())
     lane = (PREDICTIONS, 7)
 
@@ -317,11 +317,11 @@ async def test_nothing_is_counted_twice_or_lost_when_the_process_is_killed(deplo
         return bool((await deployer.get("/v1/rollouts/kill"))["test"]["answers"])
 
     await eventually(some_are_counted, timeout=20)
-    assert await deployer.end(signal.SIGKILL) == -signal.SIGKILL
+    assert await deployer.service.end(signal.SIGKILL) == -signal.SIGKILL
     # meanwhile: what the monitor may say twice, and facts of the registry
     told = await deployer.hears(registered("born"), moved("born", 1))
     await deployer.sees(*equal)
-    await deployer.start()
+    deployer.service.start()
     await deployer.until("born", "RolloutStarted", "RolloutSucceeded")
     assert {envelope.causation_id for envelope, _, _ in await deployer.facts("born")} == {str(told[1].id)}
 
@@ -353,7 +353,7 @@ async def test_a_fact_that_cannot_be_read_is_set_aside_and_logged_with_its_story
 
     (letter,) = await eventually(set_aside, timeout=20)
     assert (letter["handler"], "ValidationError" in letter["reason"]) == ("deployer.stages", True)
-    lines = [unit_of(line) for line in deployer.log.read_text().splitlines()]
+    lines = [unit_of(line) for line in deployer.service.log.read_text().splitlines()]
     said = next(one for one in lines if one.get("event") == "message set aside")
     assert (said["event_id"], said["causation_id"]) == (str(broken.id), broken.causation_id)
     assert broken.traceparent is not None
@@ -379,7 +379,7 @@ async def test_a_fact_that_cannot_be_read_is_set_aside_and_logged_with_its_story
 async def test_a_request_that_cannot_be_answered_says_why(
     deployer: Deployer, method: str, path: str, status: int, field: str | None
 ) -> None:
-    async with deployer.client(Role.CONTRIBUTOR) as client:
+    async with deployer.service.client(Role.CONTRIBUTOR) as client:
         answer = await client.request(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     assert answer.json()["detail"]
@@ -387,7 +387,7 @@ async def test_a_request_that_cannot_be_answered_says_why(
 
 
 async def test_strangers_stay_outside(deployer: Deployer) -> None:
-    base = deployer.settings.url("deployer")
+    base = deployer.service.url
     for headers in ({}, {"authorization": "Bearer no-token"}, {"authorization": "Basic YTpi"}):
         async with httpx.AsyncClient(base_url=base, headers=headers, trust_env=False) as stranger:
             for method, path in (("GET", "/v1/rollouts"), ("GET", "/v1/routes/a"), ("POST", "/v1/rollouts/a/abort")):

@@ -1,12 +1,8 @@
 """The monitor's processes on real Kafka and PostgreSQL, and all that they read and write."""
 
-import asyncio
 import io
-import os
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,12 +23,11 @@ from pelton.contracts.topics import OUTCOMES, PREDICTIONS, control_topic, data_t
 from pelton.contracts.values import Artifact, ModelVersion, OffsetRange
 from pelton.eventkit.clock import utc_now, uuid7
 from pelton.eventkit.envelope import Envelope
-from pelton.eventkit.identity import Role, load_or_create_key, mint
+from pelton.eventkit.identity import Role
 from pelton.eventkit.publisher import KafkaPublisher, Outgoing
 from pelton.eventkit.replay import Record
-from pelton.local import ports
 from pelton.objects import Objects
-from pelton.testkit import KafkaInstance, PostgresInstance, create_topics, eventually
+from pelton.testkit import KafkaInstance, PostgresInstance, ServiceInstance, create_topics
 
 ARTIFACT = Artifact(digest=sha256(b"model"), size=5, format="onnx")
 START = 1_356_998_400_000  # 2013-01-01 in UTC
@@ -41,29 +36,10 @@ TOPICS = {PREDICTIONS: 2, OUTCOMES: 1, data_topic("landings"): 2}
 
 @dataclass
 class Replica:
-    """One process of the monitor, on the same port each time it is started."""
+    """One process of the monitor, and a client of it."""
 
-    environment: dict[str, str]
+    service: ServiceInstance
     client: httpx.AsyncClient
-    process: Process | None = None
-
-    async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "pelton.monitor", env=self.environment, stdout=asyncio.subprocess.DEVNULL
-        )
-        await eventually(self.is_ready, timeout=40)
-
-    async def is_ready(self) -> bool:
-        assert self.process is not None
-        assert self.process.returncode is None
-        with suppress(httpx.TransportError):
-            return (await self.client.get("/readyz")).is_success
-        return False
-
-    async def crash(self) -> None:
-        if self.process is not None and self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
 
     async def get(self, path: str, **params: str | int) -> dict[str, Any]:
         answer = await self.client.get(path, params=params, timeout=30)
@@ -88,7 +64,6 @@ class Platform:
     replicas: list[Replica]
     publisher: KafkaPublisher
     objects: Objects
-    home: Path
     position: int = 0
 
     async def tell(self, *facts: Fact) -> None:
@@ -163,30 +138,21 @@ class Log:
         ]
 
 
-def token_of(home: Path, role: Role) -> str:
-    return mint(load_or_create_key(home / "secrets" / "token.key"), "tester", role, utc_now(), timedelta(hours=1))
-
-
 @asynccontextmanager
 async def monitor_platform(kafka: KafkaInstance, postgres: PostgresInstance, home: Path) -> AsyncIterator[Platform]:
     """A platform with nothing running yet; what runs is killed in the end."""
-    dsn = postgres.database("monitor").replace("+asyncpg", "").rpartition("/")[0]
-    settings = {"PELTON_HOME": str(home), "PELTON_KAFKA": kafka.bootstrap, "PELTON_POSTGRES": dsn}
-    headers = {"Authorization": f"Bearer {token_of(home, Role.VIEWER)}"}
     await create_topics(kafka.bootstrap, TOPICS)
     publisher = KafkaPublisher(kafka.bootstrap, "test")
     await publisher.start()
     replicas = []
     for _ in range(2):
-        port_base = ports.free_block(8)
-        base = f"http://127.0.0.1:{port_base + 4}"
-        client = httpx.AsyncClient(base_url=base, headers=headers, trust_env=False)
-        replicas.append(Replica(os.environ | settings | {"PELTON_PORT_BASE": str(port_base)}, client))
+        service = ServiceInstance("monitor", home, kafka, postgres)
+        replicas.append(Replica(service, service.client(Role.VIEWER, "tester")))
     try:
-        yield Platform(kafka.bootstrap, replicas, publisher, Objects((home / "objects").as_uri()), home)
+        yield Platform(kafka.bootstrap, replicas, publisher, Objects((home / "objects").as_uri()))
     finally:
         for replica in replicas:
-            await replica.crash()
+            replica.service.crash()
             await replica.client.aclose()
         await publisher.stop()
 

@@ -1,6 +1,5 @@
 """The monitor's own processes on real Kafka and PostgreSQL: what they find, once, whichever of them is killed."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -21,7 +20,6 @@ from monitor_process import (
     predictions,
     promotion,
     registration,
-    token_of,
 )
 from monitor_stories import SOURCE, batch
 
@@ -53,7 +51,8 @@ async def platform(
         kafka.start()
         postgres.start()
         async with monitor_platform(kafka, postgres, tmp_path_factory.mktemp("monitor")) as running:
-            await asyncio.gather(*(replica.start() for replica in running.replicas))
+            for replica in running.replicas:
+                replica.service.start()
             await running.tell(SourceRegistered(source="landings", definition=SOURCE, definition_digest=SOURCE.digest))
             yield running
     finally:
@@ -70,8 +69,8 @@ async def the_leader(platform: Platform) -> tuple[Replica, Replica]:
         return sorted(platform.replicas, key=lambda replica: leads[platform.replicas.index(replica)], reverse=True)
 
     leader, standby = await eventually(one_leads, timeout=20)
-    assert await leader.is_ready()
-    assert await standby.is_ready()
+    assert (await leader.client.get("/readyz")).is_success
+    assert (await standby.client.get("/readyz")).is_success
     return leader, standby
 
 
@@ -118,13 +117,13 @@ async def test_each_finding_is_made_once_and_replays_to_the_byte_though_the_lead
     assert await standby.metric("pelton_monitor_rows") == 0
     await platform.predict(*predictions(5))
     await platform.land(labels(5))
-    await leader.crash()
+    leader.service.crash()
     for number in range(6, 13):
         await platform.predict(*predictions(number))
         await platform.land(labels(number))
     await settled(standby, "flights", hour(11))
     assert (await standby.get("/v1/watermarks", model="flights", until=iso(hour(12)), timeout=20))["reached"]
-    await leader.start()
+    leader.service.start()
     assert (await the_leader(platform))[0] is standby
     # who stands by has nothing in memory, and says how far the leader has come
     assert (await leader.get("/v1/watermarks", model="flights", until=iso(hour(12)), timeout=20))["reached"]
@@ -236,9 +235,8 @@ async def test_strangers_stay_outside(platform: Platform) -> None:
                 assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
             assert (await stranger.get("/readyz")).json() == {"ready": True, "missing": []}
     letter = "/v1/dead-letters/01890000-0000-7000-8000-000000000000/replay"
-    contributor = {"Authorization": f"Bearer {token_of(platform.home, Role.CONTRIBUTOR)}"}
-    async with httpx.AsyncClient(base_url=base, headers=contributor, trust_env=False) as client:
-        assert (await client.post(letter)).status_code == 403
+    async with platform.replicas[0].service.client(Role.CONTRIBUTOR) as contributor:
+        assert (await contributor.post(letter)).status_code == 403
 
 
 def _tampered(record: Record) -> Record:
