@@ -8,14 +8,32 @@ from typing import Any
 import httpx
 
 from pelton.contracts.canonical import sha256
-from pelton.contracts.definitions import FeatureViewDefinition, ModelDefinition, SourceDefinition
+from pelton.contracts.definitions import (
+    EntityDefinition,
+    FeatureServiceDefinition,
+    FeatureViewDefinition,
+    ModelDefinition,
+    SourceDefinition,
+    TransformationDefinition,
+)
 from pelton.sdk.client import PORT_OFFSETS, Address, Client
 
 ADDRESS = Address(host="127.0.0.1", port_base=8100, kafka="127.0.0.1:8130", token="secret", home=Path(".pelton"))
 SERVICES = {ADDRESS.port_base + offset: service for service, offset in PORT_OFFSETS.items()}
-KINDS: dict[str, type[SourceDefinition | FeatureViewDefinition]] = {
+Kind = EntityDefinition | SourceDefinition | FeatureViewDefinition | TransformationDefinition | FeatureServiceDefinition
+KINDS: dict[str, type[Kind]] = {
+    "entities": EntityDefinition,
     "sources": SourceDefinition,
     "feature-views": FeatureViewDefinition,
+    "transformations": TransformationDefinition,
+    "feature-services": FeatureServiceDefinition,
+}
+NAMES = {
+    "entities": "entity",
+    "sources": "source",
+    "feature_views": "feature view",
+    "transformations": "transformation",
+    "feature_services": "feature service",
 }
 
 
@@ -34,7 +52,7 @@ class Platform:
     """Keeps what it is told, and fails at the write of a given number, from 1."""
 
     def __init__(self, fail_at: int | None = None) -> None:
-        self.kept: dict[str, dict[str, Any]] = {"sources": {}, "feature-views": {}, "models": {}, "artifacts": {}}
+        self.kept: dict[str, dict[str, Any]] = {kind: {} for kind in (*KINDS, "models", "artifacts")}
         self.writes: list[str] = []
         self.fail_at = fail_at
 
@@ -42,6 +60,8 @@ class Platform:
         assert request.headers["authorization"] == "Bearer secret"
         service, (_, version, kind, *rest) = SERVICES[request.url.port or 0], request.url.path.split("/")
         assert version == "v1"
+        if kind == "plan":
+            return self._plan(json.loads(request.content))
         assert (service == "feature") == (kind in KINDS)
         if request.method == "GET":
             found = self.kept[kind].get(rest[0])
@@ -50,6 +70,17 @@ class Platform:
         if len(self.writes) == self.fail_at:
             return problem(409, "This would break what is there")
         return self._write(kind, request.content)
+
+    def _plan(self, body: dict[str, Any]) -> httpx.Response:
+        steps = []
+        for field, names in NAMES.items():
+            for one in body[field]:
+                place = field.replace("_", "-")
+                before, digest = self.kept[place].get(one["name"]), KINDS[place].model_validate(one).digest
+                action = "create" if before is None else "leave" if before["digest"] == digest else "change"
+                told = {"action": action, "kind": names, "name": one["name"], "digest": digest}
+                steps.append(told | {"backfill": None, "kept_by": []})
+        return httpx.Response(200, json=steps)
 
     def _write(self, kind: str, content: bytes) -> httpx.Response:
         if kind == "artifacts":

@@ -15,7 +15,7 @@ MODEL: dict[str, Any] = {
     "triggers": {"first_after": "59d", "cooldown": "7d", "budget": 3, "budget_period": "60d"},
 }
 FEATURES = """
-from pelton.sdk import Aggregate, FeatureView, Source
+from pelton.sdk import Aggregate, Entity, FeatureService, FeatureView, Source, transformation
 
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
 FIELDS = {"flight": TEXT, "at": TEXT, "carrier": TEXT, "distance": NUMBER, "delay": NUMBER}
@@ -23,7 +23,14 @@ SCHEMA = {"type": "object", "required": ["flight", "at"], "properties": FIELDS}
 departures = Source(name="departures", json_schema=SCHEMA, event_time="at", key="flight")
 landings = Source(name="landings", json_schema=SCHEMA, event_time="at", key="flight")
 delay = Aggregate(name="delay", function="mean", value="delay", windows=("3h",))
+carrier = Entity(name="carrier", keys=("carrier",))
 by_carrier = FeatureView(name="by_carrier", source="landings", entity="carrier", aggregates=(delay,))
+usual = FeatureService(name="usual", features=("by_carrier:delay_3h", "surprise:excess"))
+
+
+@transformation(inputs={"usual": "by_carrier:delay_3h"})
+def surprise(delay, usual):
+    return {"excess": delay - usual}
 """
 PIPELINE = "import sklearn_that_is_not_here\n\ndef build():\n    return None\n"
 

@@ -13,8 +13,8 @@ from pelton.sdk.apply import Step, apply, plan
 from pelton.sdk.errors import RefusedError
 from pelton.sdk.project import Project, load_project
 
-CHANGES = ("source", "view", "model", "code")
-NAMES = ["departures", "landings", "by_carrier", "late"]
+CHANGES = ("source", "view", "transformation", "model", "code")
+NAMES = ["carrier", "departures", "landings", "by_carrier", "surprise", "usual", "late"]
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,9 @@ def changed(project: Project, what: str) -> Project:
             return replace(project, sources=(first, second.model_copy(update={"lateness": "2h"})))
         case "view":
             return replace(project, views=(project.views[0].model_copy(update={"description": "new"}),))
+        case "transformation":
+            (surprise,) = project.transformations
+            return replace(project, transformations=(surprise.model_copy(update={"description": "new"}),))
         case "model":
             return replace(project, model=project.model.model_copy(update={"threshold": 0.3}))
         case _:
@@ -49,8 +52,17 @@ def applied(platform: Platform, project: Project) -> list[str]:
 
 def test_a_new_project_is_created_sources_first_and_its_code_before_its_model(project: Project) -> None:
     platform = Platform()
-    assert applied(platform, project) == ["create"] * 4
-    assert platform.writes == ["POST sources", "POST sources", "POST feature-views", "PUT artifacts", "POST models"]
+    assert applied(platform, project) == ["create"] * 7
+    assert platform.writes == [
+        "POST entities",
+        "POST sources",
+        "POST sources",
+        "POST feature-views",
+        "POST transformations",
+        "POST feature-services",
+        "PUT artifacts",
+        "POST models",
+    ]
 
 
 def test_a_plan_changes_nothing(project: Project) -> None:
@@ -64,28 +76,29 @@ def test_the_same_project_again_writes_nothing(project: Project) -> None:
     platform = Platform()
     applied(platform, project)
     platform.writes.clear()
-    assert applied(platform, project) == ["leave"] * 4
+    assert applied(platform, project) == ["leave"] * 7
     assert platform.writes == []
 
 
 @pytest.mark.parametrize(
     ("what", "expected"),
     [
-        ("source", ["leave", "change", "leave", "leave"]),
-        ("view", ["leave", "leave", "change", "leave"]),
-        ("model", ["leave", "leave", "leave", "change"]),
-        ("code", ["leave", "leave", "leave", "change"]),
+        ("source", "landings"),
+        ("view", "by_carrier"),
+        ("transformation", "surprise"),
+        ("model", "late"),
+        ("code", "late"),
     ],
 )
-def test_what_changed_is_written_and_nothing_else(project: Project, what: str, expected: list[str]) -> None:
+def test_what_changed_is_written_and_nothing_else(project: Project, what: str, expected: str) -> None:
     platform = Platform()
     applied(platform, project)
     platform.writes.clear()
-    assert applied(platform, changed(project, what)) == expected
+    assert applied(platform, changed(project, what)) == ["change" if name == expected else "leave" for name in NAMES]
     assert len(platform.writes) == (2 if what in {"model", "code"} else 1)
 
 
-@given(changes=st.lists(st.sampled_from(CHANGES), max_size=4), fail_at=st.integers(1, 5), known=st.booleans())
+@given(changes=st.lists(st.sampled_from(CHANGES), max_size=4), fail_at=st.integers(1, 8), known=st.booleans())
 def test_wherever_it_was_interrupted_applying_again_goes_on_and_then_there_is_nothing_to_do(
     *, project: Project, changes: list[str], fail_at: int, known: bool
 ) -> None:
@@ -101,7 +114,7 @@ def test_wherever_it_was_interrupted_applying_again_goes_on_and_then_there_is_no
         applied(platform, newer)
     except RefusedError:
         assert set(applied(platform, newer)) != {"leave"}
-    assert applied(platform, newer) == ["leave"] * 4
+    assert applied(platform, newer) == ["leave"] * 7
 
 
 def test_a_refusal_that_is_not_about_absence_ends_the_plan(project: Project) -> None:

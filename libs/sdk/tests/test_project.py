@@ -18,6 +18,9 @@ def test_a_project_is_its_model_its_sources_its_views_and_its_code(tmp_path: Pat
     assert project.model.name == "late"
     assert [one.name for one in project.sources] == ["departures", "landings"]
     assert [one.name for one in project.views] == ["by_carrier"]
+    assert [one.name for one in project.entities] == ["carrier"]
+    assert [one.features for one in project.transformations] == [{"excess": "delay - usual"}]
+    assert [one.name for one in project.services] == ["usual"]
     with zipfile.ZipFile(io.BytesIO(project.code)) as archive:
         assert archive.namelist() == ["features.py", "pipeline.py"]
 
@@ -65,7 +68,10 @@ def test_a_file_is_read_as_utf_8_whatever_the_machine_speaks(tmp_path: Path, mon
         ({"training": {"history": "5d", "holdout": "10d"}}, r"pelton\.yaml: training\.history of 5d leaves no row"),
         ({"source": "arrivals"}, r"source names 'arrivals', which features\.py does not declare"),
         ({"label": MODEL["label"] | {"source": "arrivals"}}, r"label\.source names 'arrivals'"),
-        ({"inputs": {"features": ["by_carrier:delay_9h"]}}, "by_carrier:delay_9h, which no feature view has"),
+        (
+            {"inputs": {"features": ["by_carrier:delay_9h"]}},
+            "by_carrier:delay_9h, which no feature view and no transformation has",
+        ),
         ({"inputs": {"request": ["speed"]}}, r"inputs\.request has 'speed', no field of .*'departures', .*distance"),
         (
             {"evaluation": {"fairness": ["sex"]}},
@@ -100,6 +106,9 @@ def test_an_attribute_is_an_input_or_a_field_of_the_source(tmp_path: Path) -> No
             "'landings'",
         ),
         (FEATURES.replace('source="landings"', 'source="arrivals"'), "'by_carrier' is of the source 'arrivals'"),
+        (FEATURES.replace('"by_carrier:delay_3h"}', '"by_carrier:delay_9h"}'), "'surprise' reads by_carrier:delay_9h"),
+        (FEATURES.replace('"surprise:excess"', '"surprise:joy"'), "service 'usual' names surprise:joy"),
+        (FEATURES.replace("delay - usual", "1 if delay else 2"), r"features\.py does not run: .*surprise: .*an `if`"),
         (FEATURES.replace('entity="carrier"', 'entity="tail"'), "the entity of 'by_carrier' has 'tail', no field of"),
     ],
 )

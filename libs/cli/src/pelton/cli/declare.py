@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -43,7 +44,7 @@ def apply(
     dry_run: Annotated[bool, typer.Option("--plan", help="Show the plan only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
 ) -> None:
-    """Register a project's sources, feature views and model. Prints the plan, then acts; a repeat changes nothing."""
+    """Register a project's features and its model. Prints the plan, then acts; a repeat changes nothing."""
     project = load_project(folder)
     with Client() as client:
         steps = make_plan(client, project)
@@ -55,10 +56,16 @@ def apply(
 def show(steps: list[Step], *, as_json: bool) -> None:
     """Print a plan."""
     if as_json:
-        typer.echo(json.dumps([{"action": step.action, "kind": step.kind, "name": step.name} for step in steps]))
+        typer.echo(json.dumps([asdict(step) for step in steps]))
         return
     for step in steps:
         console.print(f"{MARKS[step.action]} {step.kind} {step.name}", highlight=False)
+        if step.backfill is not None:
+            since = "" if step.backfill.start is None else f" since {step.backfill.start[:19].replace('T', ' ')}"
+            told = f"{step.backfill.events} events of {step.backfill.source}{since} are stored to fill it from"
+            console.print(f"           {told}", highlight=False)
+        if step.kept_by:
+            console.print(f"           the version before is kept for {', '.join(step.kept_by)}", highlight=False)
 
 
 @app.command()

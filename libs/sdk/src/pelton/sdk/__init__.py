@@ -1,4 +1,4 @@
-"""What users import: declare sources, feature views and models, and talk to the services.
+"""What users import: declare entities, sources, features and models, and talk to the services.
 
 from pelton.sdk import Aggregate, Client, FeatureView, Source
 """
@@ -6,10 +6,11 @@ from pelton.sdk import Aggregate, Client, FeatureView, Source
 from pelton.contracts.definitions import Aggregate, Latest, ModelDefinition
 from pelton.contracts.definitions import EntityDefinition as Entity
 from pelton.contracts.definitions import FeatureServiceDefinition as FeatureService
-from pelton.contracts.definitions import FeatureViewDefinition as FeatureView
 from pelton.contracts.definitions import SourceDefinition as Source
 from pelton.sdk.client import Client
 from pelton.sdk.errors import PeltonError
+from pelton.sdk.features import FeatureView
+from pelton.sdk.transformations import Transformation, transformation
 
 __all__ = [
     "Aggregate",
@@ -21,4 +22,6 @@ __all__ = [
     "ModelDefinition",
     "PeltonError",
     "Source",
+    "Transformation",
+    "transformation",
 ]

@@ -1,4 +1,4 @@
-"""A project folder: `pelton.yaml` (the model), `features.py` (sources and feature views), `pipeline.py` (the code)."""
+"""A project folder: `pelton.yaml` (the model), `features.py` (what it is made of), `pipeline.py` (the code)."""
 
 import ast
 import importlib.util
@@ -15,8 +15,16 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from pelton.contracts.definitions import FeatureViewDefinition, ModelDefinition, SourceDefinition
+from pelton.contracts.definitions import (
+    EntityDefinition,
+    FeatureServiceDefinition,
+    FeatureViewDefinition,
+    ModelDefinition,
+    SourceDefinition,
+    TransformationDefinition,
+)
 from pelton.sdk.errors import ProjectError
+from pelton.sdk.transformations import Transformation
 
 MODEL_FILE, FEATURES_FILE = "pelton.yaml", "features.py"
 # The oldest time a zip archive can hold: the same code is the same bytes whenever it is bundled.
@@ -24,7 +32,14 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 # An archive says which system made it; the same code is the same bytes on each.
 _UNIX = 3
 
-Named = TypeVar("Named", SourceDefinition, FeatureViewDefinition)
+Named = TypeVar(
+    "Named",
+    EntityDefinition,
+    SourceDefinition,
+    FeatureViewDefinition,
+    TransformationDefinition,
+    FeatureServiceDefinition,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +51,9 @@ class Project:
     sources: tuple[SourceDefinition, ...]
     views: tuple[FeatureViewDefinition, ...]
     code: bytes
+    entities: tuple[EntityDefinition, ...] = ()
+    transformations: tuple[TransformationDefinition, ...] = ()
+    services: tuple[FeatureServiceDefinition, ...] = ()
 
 
 def load_project(folder: Path) -> Project:
@@ -45,13 +63,22 @@ def load_project(folder: Path) -> Project:
         ProjectError: a file is missing, or says something that is not understood; the message names file and field.
     """
     model = _read_model(folder / MODEL_FILE)
-    declared = list(vars(_run(folder / FEATURES_FILE)).values())
-    sources = _named(folder / FEATURES_FILE, [one for one in declared if isinstance(one, SourceDefinition)])
-    views = _named(folder / FEATURES_FILE, [one for one in declared if isinstance(one, FeatureViewDefinition)])
+    features = folder / FEATURES_FILE
+    declared = [one.definition if isinstance(one, Transformation) else one for one in vars(_run(features)).values()]
+    project = Project(
+        folder=folder,
+        model=model,
+        sources=_named(features, declared, SourceDefinition),
+        views=_named(features, declared, FeatureViewDefinition),
+        code=bundle(folder),
+        entities=_named(features, declared, EntityDefinition),
+        transformations=_named(features, declared, TransformationDefinition),
+        services=_named(features, declared, FeatureServiceDefinition),
+    )
     _check_entry(folder, model.pipeline.entry)
-    _check_references(folder / MODEL_FILE, model, sources, views)
-    _check_fields(folder / MODEL_FILE, model, sources, views)
-    return Project(folder, model, sources, views, bundle(folder))
+    _check_references(project)
+    _check_fields(project)
+    return project
 
 
 def bundle(folder: Path) -> bytes:
@@ -139,11 +166,11 @@ def _importing_from(folder: Path) -> Iterator[None]:
                 del sys.modules[name]
 
 
-def _named(path: Path, declared: Sequence[Named]) -> tuple[Named, ...]:
-    """What was declared, each once, though two variables may hold it."""
+def _named(path: Path, declared: Sequence[object], kind: type[Named]) -> tuple[Named, ...]:
+    """What of a kind was declared, each once, though two variables may hold it."""
     found: dict[str, Named] = {}
     for one in declared:
-        if found.setdefault(one.name, one) != one:
+        if isinstance(one, kind) and found.setdefault(one.name, one) != one:
             raise ProjectError(f"{path} declares two different things of the name {one.name!r}")
     return tuple(found.values())
 
@@ -171,41 +198,55 @@ def _bound(tree: ast.Module) -> Iterator[str]:
                 yield other or name
 
 
-def _check_references(
-    path: Path,
-    model: ModelDefinition,
-    sources: tuple[SourceDefinition, ...],
-    views: tuple[FeatureViewDefinition, ...],
-) -> None:
-    """Every source and feature that the model names must be declared beside it."""
-    known_sources = {source.name for source in sources}
+def _check_references(project: Project) -> None:
+    """Every source and feature that is named must be declared beside it."""
+    path, model = project.folder / MODEL_FILE, project.model
+    features = project.folder / FEATURES_FILE
+    known_sources = {source.name for source in project.sources}
     for field, name in (("source", model.source), ("label.source", model.label.source)):
         if name not in known_sources:
             raise ProjectError(f"{path}: {field} names {name!r}, which {FEATURES_FILE} does not declare")
-    for view in views:
+    for view in project.views:
         if view.source not in known_sources:
             raise ProjectError(
-                f"{path.parent / FEATURES_FILE}: the view {view.name!r} is of the source {view.source!r}, "
-                "which is not declared beside it"
+                f"{features}: the view {view.name!r} is of the source {view.source!r}, which is not declared beside it"
             )
-    known = {f"{view.name}:{feature}" for view in views for feature in view.feature_names}
+    of_views = {f"{view.name}:{feature}" for view in project.views for feature in view.feature_names}
+    for one in project.transformations:
+        unknown = sorted(set(one.inputs.values()) - of_views)
+        if unknown:
+            raise ProjectError(
+                f"{features}: the transformation {one.name!r} reads {', '.join(unknown)}, which no feature view has"
+            )
+    known = of_views | {f"{one.name}:{feature}" for one in project.transformations for feature in one.feature_names}
+    for service in project.services:
+        unknown = [ref for ref in service.features if ref not in known]
+        if unknown:
+            raise ProjectError(
+                f"{features}: the feature service {service.name!r} names {', '.join(unknown)}, which no feature view "
+                "and no transformation has"
+            )
     unknown = [ref for ref in model.inputs.features if ref not in known]
     if unknown:
-        raise ProjectError(f"{path}: inputs.features names {', '.join(unknown)}, which no feature view has")
+        raise ProjectError(
+            f"{path}: inputs.features names {', '.join(unknown)}, which no feature view and no transformation has"
+        )
 
 
-def _check_fields(
-    path: Path,
-    model: ModelDefinition,
-    sources: tuple[SourceDefinition, ...],
-    views: tuple[FeatureViewDefinition, ...],
-) -> None:
+def _check_fields(project: Project) -> None:
     """What the model takes of an event, its source's schema must have: a training would find out only later."""
-    source = next(one for one in sources if one.name == model.source)
+    path, model = project.folder / MODEL_FILE, project.model
+    source = next(one for one in project.sources if one.name == model.source)
     fields = source.json_schema.get("properties", {})
-    used = {ref.partition(":")[0] for ref in model.inputs.features}
+    named = {ref.partition(":")[0] for ref in model.inputs.features}
     wanted = dict.fromkeys(model.inputs.request, "inputs.request")
-    wanted |= {view.entity: f"the entity of {view.name!r}" for view in views if view.name in used}
+    for one in project.transformations:
+        if one.name in named:
+            named |= {ref.partition(":")[0] for ref in one.inputs.values()}
+            wanted |= dict.fromkeys(one.request, f"the transformation {one.name!r}")
+    for view in project.views:
+        if view.name in named:
+            wanted |= dict.fromkeys(view.join_keys, f"the entity of {view.name!r}")
     wanted |= dict.fromkeys(model.attributes, "evaluation")
     for name, where in wanted.items():
         if name not in fields:
