@@ -48,7 +48,7 @@ def trained(name: str, views: dict[str, str], transformations: dict[str, str]) -
     )
 
 
-async def post(feature: Feature, place: str, body: dict[str, Any], status: int = 200) -> Any:
+async def post(feature: Feature, place: str, body: dict[str, Any], status: int = 200) -> Any:  # noqa: ANN401 - any JSON
     answer = await feature.client.post(f"/v1/{place}", json=body)
     assert answer.status_code == status, answer.text
     return answer.json()
@@ -143,7 +143,7 @@ async def test_a_plan_says_what_would_be_done_and_does_nothing(feature: Feature)
     )
     second = view("planned_v", "planned", tile="30m").model_dump(mode="json")
 
-    async def kept() -> Any:
+    async def kept() -> dict[str, Any]:
         _, step, *_ = await post(feature, "plan", body | {"feature_views": [second]})
         assert step["kept_by"] == [{"model": "plan_user", "version": 1, "stage": "development"}]
         return step

@@ -38,7 +38,7 @@ class Catalogue:
     services: dict[str, FeatureServiceDefinition] = field(default_factory=dict)
     notices: dict[str, Notice] = field(default_factory=dict)
     registered: Registered = field(default_factory=Registered)
-    reader: PartitionReader | None = None
+    reader: PartitionReader[Any] | None = None
     units: Units | None = None
 
     def __post_init__(self) -> None:
@@ -76,7 +76,7 @@ class Catalogue:
         """A version of a view."""
         return next((view for view in self.views if view.digest == digest), None)
 
-    async def load(self, units: Units, reader: PartitionReader) -> None:
+    async def load(self, units: Units, reader: PartitionReader[Any]) -> None:
         """Take up where the last run left: what is registered is read before any event is."""
         self.units = units
         await self.refresh()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from pelton.contracts.feature import (
     SourceRegistered,
     TransformationApplied,
 )
+from pelton.contracts.values import Digest
 from pelton.feature.catalogue.notices import Notice
 from pelton.feature.domain import Entity, FeatureService, Source, Transformation, View
 from pelton.feature.domain.models import DeclaredModel, Pinned
@@ -91,11 +93,27 @@ LAST_CHANGES = text("""
     SELECT DISTINCT ON (stream) stream, meta->>'actor' AS actor, time FROM events
     WHERE stream = ANY(:streams) ORDER BY stream, version DESC
 """)
+# The newest dataset with each of some columns.
+PROFILED = text("""
+    SELECT DISTINCT ON (wanted) wanted, digest, fact->>'profile' AS profile, fact->'columns' AS columns, made_at
+    FROM unnest(CAST(:columns AS text[])) AS wanted JOIN datasets ON fact->'columns' ? wanted
+    WHERE fact->>'profile' IS NOT NULL ORDER BY wanted, made_at DESC
+""")
 EVENTS_SINCE = text(
     "SELECT coalesce(sum(rows), 0) AS events FROM segments WHERE source = :source AND last_ms >= :since"
 )
 
 _ENTITY, _SERVICE, _TRANSFORMATION = "entity", "feature service", "transformation"
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """A dataset whose profile is in the object store."""
+
+    digest: Digest
+    profile: Digest
+    columns: tuple[str, ...]
+    made_at: datetime
 
 
 async def lock(connection: AsyncConnection) -> None:
@@ -235,6 +253,13 @@ async def last_changes(connection: AsyncConnection, streams: Iterable[str]) -> d
     """Who changed each of these streams last, and when."""
     rows = await connection.execute(LAST_CHANGES, {"streams": list(streams)})
     return {row.stream: (row.actor, row.time) for row in rows}
+
+
+async def profiled(connection: AsyncConnection, columns: Iterable[str]) -> list[Profiled]:
+    """The newest dataset that has each of these columns, all of them the newest first."""
+    rows = await connection.execute(PROFILED, {"columns": list(columns)})
+    found = {Profiled(row.digest, row.profile, tuple(row.columns), row.made_at) for row in rows}
+    return sorted(found, key=lambda one: one.made_at, reverse=True)
 
 
 async def events_since(connection: AsyncConnection, source: str, since_ms: int) -> int:
