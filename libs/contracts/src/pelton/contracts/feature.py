@@ -11,6 +11,8 @@ from pelton.contracts.definitions import (
     SourceDefinition,
     TransformationDefinition,
 )
+from pelton.contracts.definitions.base import JsonObject
+from pelton.contracts.definitions.training import Known
 from pelton.contracts.fact import Fact, Value, unchanged
 from pelton.contracts.values import Artifact, Digest, OffsetRange, Window
 
@@ -124,10 +126,14 @@ class DatasetProfile(Value):
 
 
 class DatasetMaterialized(Fact, owner="feature"):
-    """An immutable, point-in-time correct dataset of labelled rows is in the object store as Parquet.
+    """An immutable, point-in-time correct dataset is in the object store as Parquet.
 
     `span` is the event time of its rows; nothing later than `as_of` was looked at. `offsets` bound what was read.
     `profile` is the digest of its `DatasetProfile`; datasets from before there were any have none.
+
+    That of a training has labels. One that was asked for by its `query` has none, no positives, and no training and
+    model but empty texts. `known` says whether features are of all events before a row, or of those that serving knew.
+    `dropped` has, by source, up to which event time the offline store had let go of events that would have counted.
     """
 
     dataset: Digest
@@ -144,6 +150,10 @@ class DatasetMaterialized(Fact, owner="feature"):
     sources: dict[str, Digest]
     transformations: dict[str, Digest] = Field(default_factory=dict)
     profile: Digest | None = None
+    name: str = ""
+    query: JsonObject | None = None
+    known: Known = "event_time"
+    dropped: dict[str, AwareDatetime] = Field(default_factory=dict)
 
 
 class DatasetFailed(Fact, owner="feature"):

@@ -7,12 +7,14 @@ from pelton.eventkit.announcements import Announcements
 from pelton.eventkit.clock import utc_now
 from pelton.eventkit.host import Service
 from pelton.eventkit.settings import PlatformSettings
-from pelton.feature.api import router
+from pelton.feature.api import datasets, router
+from pelton.feature.api import history as historical
 from pelton.feature.api.doors import Doors
 from pelton.feature.catalogue import Catalogue
 from pelton.feature.catalogue.commands import Definitions
 from pelton.feature.catalogue.store import CHANNEL
 from pelton.feature.datasets.materializer import Materializer
+from pelton.feature.datasets.queries import HistoricalFeatures
 from pelton.feature.events import EventDoor
 from pelton.feature.feast.errors import PREFIXES, dialect
 from pelton.feature.feast.front import FeastFront
@@ -29,6 +31,10 @@ from pelton.objects.files import Files
 from pelton.tiles.reader import TileReader
 from pelton.tiles.store import LmdbTileStore
 
+# Tables of rows, which are larger than other bodies.
+ROWS = (historical.PATH, datasets.ROWS_PATH)
+MAX_ROWS = 256 * 1024 * 1024
+
 
 def main() -> None:
     """Run until told to stop."""
@@ -38,6 +44,7 @@ def main() -> None:
         settings,
         migrations=Path(__file__).parent / "migrations" / "versions",
         dialects=dict.fromkeys(PREFIXES, dialect),
+        max_bodies=dict.fromkeys(ROWS, MAX_ROWS),
     )
     objects, watermarks, catalogue = Objects(settings.objects_url), Watermarks(), Catalogue()
     tiles = LmdbTileStore(settings.home / "online")
@@ -45,6 +52,7 @@ def main() -> None:
     offline = OfflineStore(files, service.units)
     ingestion = Ingestion(catalogue, tiles, offline, service.units, watermarks, service.metrics)
     materializer = Materializer(offline, OfflineReader(files, service.units), objects, ingestion.behind)
+    history = HistoricalFeatures(catalogue, materializer, objects)
     door = EventDoor(catalogue, tiles, service.publisher, service.units)
 
     async def load() -> None:
@@ -55,13 +63,11 @@ def main() -> None:
     reader = service.reads("ingest", ingestion, max_records=4000)
     service.starts_with(load)
     service.runs(Announcements(service.dsn, CHANNEL, catalogue.refresh).run)
-    upkeep = Upkeep(
-        files, service.units, lambda: retentions(one.definition for one in catalogue.validators.values())
-    )
+    upkeep = Upkeep(files, service.units, lambda: retentions(one.definition for one in catalogue.validators.values()))
     service.runs(offline.run)
     service.runs(partial(service.leads("offline").lead, upkeep.run))
     service.handles(*HANDLERS)
-    service.works(works(service.units, catalogue, materializer, watermarks))
+    service.works(works(service.units, catalogue, materializer, history, watermarks))
     reading = TileReader.over(tiles)
     online = OnlineFeatures(catalogue, reading)
     materializations = Materializations(settings.kafka, tiles.offsets)
@@ -77,6 +83,8 @@ def main() -> None:
         materializations,
         service.missing,
         Definitions(service.units, catalogue),
+        history,
+        objects,
     )
     service.routes(router(doors))
     service.fronted_by(lambda app: FeastFront(app, online, utc_now))

@@ -19,12 +19,14 @@ from pelton.feature.datasets import store as datasets
 from pelton.feature.datasets.history import ImpossibleDatasetError, ms
 from pelton.feature.datasets.labelled import Recipe
 from pelton.feature.datasets.materializer import Materializer
+from pelton.feature.datasets.queries import DatasetQuery, HistoricalFeatures
 from pelton.feature.selection import NothingAskedError, Selection, SelectionError, Selections
 from pelton.feature.watermarks import Watermarks
 
 log = structlog.get_logger(__name__)
 
 MATERIALIZE = "materialize"
+DATASET = "dataset"
 WAIT_SECONDS = 5.0
 
 
@@ -43,7 +45,13 @@ async def on_training_requested(event: Received[TrainingRequested], unit: UnitOf
 HANDLERS = (on_model_registered, on_training_requested, *uses.HANDLERS)
 
 
-def works(units: Units, catalogue: Catalogue, materializer: Materializer, watermarks: Watermarks) -> Mapping[str, Work]:
+def works(
+    units: Units,
+    catalogue: Catalogue,
+    materializer: Materializer,
+    history: HistoricalFeatures,
+    watermarks: Watermarks,
+) -> Mapping[str, Work]:
     """The jobs of the feature service."""
 
     async def materialize(job: Job) -> None:
@@ -66,15 +74,29 @@ def works(units: Units, catalogue: Catalogue, materializer: Materializer, waterm
             async with units.begin(cause=job.cause) as unit:
                 await unit.append_to(f"datasets/{request.training_id}", [failed], expected=0)
             return
-        await _record(units, job, fact)
+        await _record(units, job, request.training_id, fact)
 
-    return {MATERIALIZE: materialize}
+    async def make(job: Job) -> None:
+        id_ = str(job.payload["id"])
+        async with units.begin() as unit:
+            request = await datasets.request(unit.connection, id_)
+        if request is None or request["dataset"] is not None:
+            return
+        try:
+            fact = await history.make(DatasetQuery.model_validate(request["query"]))
+        except ImpossibleDatasetError as error:
+            async with units.begin(actor=request["actor"], cause=job.cause) as unit:
+                await datasets.fail(unit.connection, id_, str(error))
+            return
+        await _record(units, job, id_, fact, actor=request["actor"])
+
+    return {MATERIALIZE: materialize, DATASET: make}
 
 
-async def _record(units: Units, job: Job, fact: DatasetMaterialized) -> None:
-    async with units.begin(cause=job.cause) as unit:
-        await datasets.save(unit.connection, fact.training_id, fact, units.clock())
-        await unit.append_to(f"datasets/{fact.training_id}", [fact], expected=0)
+async def _record(units: Units, job: Job, id_: str, fact: DatasetMaterialized, actor: str | None = None) -> None:
+    async with units.begin(actor=actor, cause=job.cause) as unit:
+        await datasets.save(unit.connection, id_, fact, units.clock())
+        await unit.append_to(f"datasets/{id_}", [fact], expected=0)
 
 
 def _recipe(catalogue: Catalogue, request: TrainingRequested, model: ModelDefinition) -> Recipe:

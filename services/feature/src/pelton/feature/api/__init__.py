@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from pelton.feature.api import datasets, definitions, events, online, quarantine, retrieval, watermarks
+from pelton.feature.api import catalogue, datasets, definitions, events, history, online, quarantine, retrieval, watermarks
 from pelton.feature.api.doors import Doors
 
-PARTS = (definitions, events, online, retrieval, watermarks, datasets, quarantine)
+PARTS = (definitions, catalogue, events, online, retrieval, watermarks, datasets, history, quarantine)
 
 
 def router(doors: Doors) -> APIRouter:

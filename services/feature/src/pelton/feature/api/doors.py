@@ -13,10 +13,12 @@ from pelton.eventkit.problems import ProblemError
 from pelton.eventkit.unit import Units
 from pelton.feature.catalogue import Catalogue
 from pelton.feature.catalogue.commands import Definitions
+from pelton.feature.datasets.queries import HistoricalFeatures
 from pelton.feature.events import EventDoor, Verdict
 from pelton.feature.feast.materialization import Materializations
 from pelton.feature.online import OnlineFeatures
 from pelton.feature.watermarks import Watermarks
+from pelton.objects import Objects
 from pelton.tiles.reader import TileReader
 
 Viewer = Annotated[Actor, Depends(require(Role.VIEWER))]
@@ -38,6 +40,8 @@ class Doors:
     materializations: Materializations
     missing: Callable[[], Awaitable[list[str]]]
     definitions: Definitions
+    history: HistoricalFeatures
+    objects: Objects
 
     def known_source(self, name: str) -> None:
         """Check that a source is registered.

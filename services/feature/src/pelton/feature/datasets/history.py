@@ -1,22 +1,23 @@
 """Features of rows at their own times, from the events of the offline store. Pure."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pelton.contracts.definitions import FeatureViewDefinition, TransformationDefinition, seconds
+from pelton.contracts.definitions import FeatureViewDefinition, seconds
 from pelton.contracts.definitions.training import Known
 from pelton.feature.columns import TIME, arrays
 from pelton.feature.fields import fields_read
 from pelton.feature.offline.reading import Span
 from pelton.feature.selection import Selection
-from pelton.tiles.expressions import Expression, ExpressionError
+from pelton.tiles.expressions import ExpressionError
 from pelton.tiles.features import Features, of_events
 from pelton.tiles.fold import entity_text
+from pelton.tiles.transformations import computed
 
 Ints = NDArray[np.int64]
 
@@ -50,8 +51,8 @@ def reach_ms(view: FeatureViewDefinition, moment_ms: int) -> int:
 
 def features_of(
     selection: Selection, rows: pl.DataFrame, at_ms: Ints, events: Mapping[str, pl.DataFrame], known: Known
-) -> dict[str, pl.Series]:
-    """The features of a selection for each row at its moment, by `<view>__<feature>`: numbers, texts, or lists.
+) -> list[NDArray[Any]]:
+    """The features of a selection for each row at its moment, each of shape (n,): float64 with NaN, or objects.
 
     `rows` has the fields of every view's entity, and those that transformations read of a request; `events`, by
     source, each id once.
@@ -59,17 +60,18 @@ def features_of(
     Raises:
         ImpossibleDatasetError: the rows or the events lack a field.
     """
-    read = {name: _of_view(view, rows, at_ms, events[view.source], known) for name, view in selection.views.items()}
-    found: dict[str, pl.Series] = {}
-    for feature in selection.features:
-        column = f"{feature.group}__{feature.name}"
-        transformation = selection.transformations.get(feature.group)
-        if transformation is None:
-            values = read[feature.group].columns[feature.name]
-        else:
-            values = _computed(transformation, feature.name, rows, read)
-        found[column] = _series(column, values)
-    return found
+    demand("the table of rows", rows, selection.join_keys | selection.request)
+    request = arrays(rows.select(sorted(selection.request)))
+    try:
+        read = {name: _of_view(view, rows, at_ms, events[view.source], known) for name, view in selection.views.items()}
+        return [
+            computed(selection.transformations[one.group], one.name, request, read)
+            if one.group in selection.transformations
+            else read[one.group].columns[one.name]
+            for one in selection.features
+        ]
+    except ExpressionError as error:
+        raise ImpossibleDatasetError(f"a feature cannot be computed: {error}") from error
 
 
 def texts(series: pl.Series) -> list[str]:
@@ -80,6 +82,11 @@ def texts(series: pl.Series) -> list[str]:
 def ms(moment: datetime) -> int:
     """A moment in milliseconds since 1970."""
     return round(moment.timestamp() * 1000)
+
+
+def moment(milliseconds: int) -> datetime:
+    """The moment, in UTC, of milliseconds since 1970."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def demand(what: str, frame: pl.DataFrame, fields: frozenset[str]) -> None:
@@ -96,30 +103,5 @@ def demand(what: str, frame: pl.DataFrame, fields: frozenset[str]) -> None:
 def _of_view(
     view: FeatureViewDefinition, rows: pl.DataFrame, at_ms: Ints, events: pl.DataFrame, known: Known
 ) -> Features:
-    demand("the table of rows", rows, frozenset(view.join_keys))
     (key,) = view.join_keys
-    times = events[TIME].to_numpy()
-    try:
-        return of_events(view, arrays(events), times, texts(rows[key]), at_ms)
-    except ExpressionError as error:
-        raise ImpossibleDatasetError(f"features of {view.name!r} cannot be computed: {error}") from error
-
-
-def _computed(
-    transformation: TransformationDefinition, feature: str, rows: pl.DataFrame, read: Mapping[str, Features]
-) -> NDArray[Any]:
-    demand("the table of rows", rows, frozenset(transformation.request))
-    inputs: dict[str, NDArray[Any]] = dict(arrays(rows.select(transformation.request)))
-    for name, ref in transformation.inputs.items():
-        view, _, named = ref.partition(":")
-        inputs[name] = read[view].columns[named]
-    try:
-        return Expression.parse(transformation.features[feature]).evaluate(inputs)
-    except ExpressionError as error:
-        raise ImpossibleDatasetError(f"{transformation.name}:{feature} cannot be computed: {error}") from error
-
-
-def _series(name: str, values: NDArray[Any]) -> pl.Series:
-    if values.dtype != object:
-        return pl.Series(name, values, dtype=pl.Float64)
-    return pl.Series(name, values.tolist(), strict=False)
+    return of_events(view, arrays(events), events[TIME].to_numpy(), texts(rows[key]), at_ms)

@@ -1,11 +1,13 @@
 """The dataset of a training: labelled rows with the features as they were at each row's own time, never later."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pelton.contracts.definitions import ModelDefinition, SourceDefinition
 from pelton.contracts.definitions.training import Known
@@ -80,7 +82,9 @@ def build(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     }
     for name in model.inputs.request:
         columns[name] = rows[name].cast(pl.Float64).alias(name)
-    columns |= _numbers(features_of(recipe.selection, rows, rows[TIME].to_numpy(), events, recipe.known))
+    columns |= _numbers(
+        recipe.selection, features_of(recipe.selection, rows, rows[TIME].to_numpy(), events, recipe.known)
+    )
     columns |= {name: rows[name] for name in model.attributes}
     columns["label"] = rows["label"]
     return pl.DataFrame(columns)
@@ -122,11 +126,12 @@ def _labels(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     )
 
 
-def _numbers(features: Mapping[str, pl.Series]) -> Mapping[str, pl.Series]:
-    unfit = sorted(name for name, column in features.items() if column.dtype != pl.Float64)
+def _numbers(selection: Selection, columns: Sequence[NDArray[Any]]) -> dict[str, pl.Series]:
+    named = {one.full_name: column for one, column in zip(selection.features, columns, strict=True)}
+    unfit = sorted(name for name, column in named.items() if column.dtype == object)
     if unfit:
         raise ImpossibleDatasetError(f"{', '.join(unfit)} are no numbers, which a model's inputs are")
-    return features
+    return {name: pl.Series(name, column, dtype=pl.Float64) for name, column in named.items()}
 
 
 def _label(model: ModelDefinition) -> Expression:

@@ -10,6 +10,7 @@ from pelton.contracts.canonical import canonical_json
 from pelton.contracts.feature import DatasetMaterialized
 from pelton.contracts.values import Artifact, Digest, Window
 from pelton.eventkit.failures import TransientError
+from pelton.feature.datasets.history import moment
 from pelton.feature.datasets.labelled import Recipe, build
 from pelton.feature.datasets.profiles import profile
 from pelton.feature.offline import OfflineStore
@@ -68,6 +69,8 @@ class Materializer:
             transformations={name: one.digest for name, one in sorted(recipe.selection.transformations.items())},
             sources={name: source.digest for name, source in sorted(recipe.sources.items())},
             profile=kept.profile,
+            known=recipe.known,
+            dropped={name: moment(last) for name, last in loaded.dropped.items()},
         )
 
     async def load(self, spans: Mapping[str, Span]) -> Loaded:
