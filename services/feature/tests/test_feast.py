@@ -221,3 +221,53 @@ async def test_health_is_open_and_has_no_body(feature: Feature) -> None:
     async with feature.client_of(None) as stranger:
         answer = await stranger.get("/health")
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_features_of_a_service_and_those_computed_of_the_request_are_read_by_name(feature: Feature) -> None:
+    await declared(feature, "scored")
+    for kind, body in (
+        (
+            "transformations",
+            {
+                "name": "scored_now",
+                "inputs": {"flights": "scored:flights_1d"},
+                "request": ["weight", "kind"],
+                "features": {"weighted": "flights * weight", "is_a": 'kind == "a"'},
+            },
+        ),
+        ("feature-services", {"name": "scoring", "features": ["scored:flights_1d", "scored_now:weighted"]}),
+    ):
+        assert (await feature.client.post(f"/v1/{kind}", json=body)).status_code == 200
+    await feature.publish_all("scored", [event(1, DAY_0), event(2, DAY_0)])
+    await feature.counted("scored", 2)
+    entities = {"carrier": ["UA", "none"], "weight": [0.5, None], "kind": ["a", "b"]}
+    answer = await ask(feature, entities=entities, feature_service="scoring", at=RECENT * 2)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["metadata"]["feature_names"] == ["carrier", "flights_1d", "weighted"]
+    _, counted, weighted = answer.json()["results"]
+    assert (counted["values"], counted["statuses"]) == ([2, None], ["PRESENT", "NOT_FOUND"])
+    assert (weighted["values"], weighted["statuses"]) == ([1.0, None], ["PRESENT", "NULL_VALUE"])
+    assert weighted["event_timestamps"] == ["1970-01-01T00:00:00Z"] * 2
+    answer = await ask(feature, entities=entities, features=["scored_now:is_a"], full_feature_names=True)
+    assert answer.json()["metadata"]["feature_names"] == ["carrier", "scored_now__is_a"]
+    assert answer.json()["results"][1]["values"] == [1.0, 0.0]
+
+
+async def test_what_a_transformation_reads_of_the_request_must_be_there_and_fit(feature: Feature) -> None:
+    body = {"name": "of_request", "request": ["weight"], "features": {"double": "weight * 2"}}
+    assert (await feature.client.post("/v1/transformations", json=body)).status_code == 200
+    answer = await ask(feature, entities={"carrier": ["UA"]}, features=["of_request:double"])
+    assert (answer.status_code, told(answer)[0]) == (404, "RequestDataNotFoundInEntityRowsException")
+    answer = await ask(feature, entities={"weight": ["heavy"]}, features=["of_request:double"])
+    assert (answer.status_code, told(answer)) == (500, (None, answer.json()))
+    assert "of_request:double cannot be computed" in answer.json()
+
+
+async def test_readers_of_a_view_that_is_deprecated_are_told_so(feature: Feature) -> None:
+    await declared(feature, "leaving")
+    reason = {"reason": "there is a better one", "successor": None, "sunset": None}
+    answer = await feature.client.put("/v1/feature-views/leaving/deprecation", json=reason)
+    assert answer.status_code == 204, answer.text
+    answer = await ask(feature, entities={"carrier": ["UA"]}, features=["leaving:flights_1d"])
+    assert answer.status_code == 200
+    assert "leaving is deprecated" in answer.headers["warning"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -9,11 +10,13 @@ from numpy.typing import NDArray
 
 from pelton.contracts.definitions import FeatureViewDefinition, TransformationDefinition, seconds
 from pelton.feature.catalogue import Catalogue
+from pelton.feature.catalogue.notices import Headers, headers
 from pelton.feature.selection import Feature, InvalidValueError, Selection, Selections
-from pelton.tiles.expressions import Expression, ExpressionError
+from pelton.tiles.expressions import ExpressionError
 from pelton.tiles.features import Features
 from pelton.tiles.fold import entity_text
 from pelton.tiles.reader import TileReader
+from pelton.tiles.transformations import computed
 
 Ints = NDArray[np.int64]
 Columns = Mapping[str, Sequence[Any]]
@@ -46,8 +49,13 @@ class OnlineFeatures:
     """Reads features from the online store, and computes those that are made at the time of the request."""
 
     def __init__(self, catalogue: Catalogue, tiles: TileReader) -> None:
+        self._catalogue = catalogue
         self._tiles = tiles
         self.selections = Selections(catalogue)
+
+    def notices(self, selection: Selection, now: datetime) -> Headers:
+        """What the readers of these features are told besides: which of their views are deprecated."""
+        return headers(self._catalogue.notices, selection.views, now)
 
     def read(self, selection: Selection, columns: Columns, at_ms: Ints) -> list[Answer]:
         """The features of a selection, in its order, for each row at its moment; all columns have one value a row.
@@ -128,12 +136,9 @@ class _View:
 def _computed(
     transformation: TransformationDefinition, feature: str, columns: Columns, found: Mapping[str, Features]
 ) -> NDArray[Any]:
-    inputs = {name: _array(columns[name]) for name in transformation.request}
-    for name, ref in transformation.inputs.items():
-        view, _, of_view = ref.partition(":")
-        inputs[name] = found[view].columns[of_view]
+    request = {name: _array(columns[name]) for name in transformation.request}
     try:
-        return Expression.parse(transformation.features[feature]).evaluate(inputs)
+        return computed(transformation, feature, request, found)
     except ExpressionError as error:
         raise InvalidValueError(f"{transformation.name}:{feature} cannot be computed: {error}") from error
 

@@ -50,34 +50,39 @@ def routes(doors: Doors) -> APIRouter:
         """
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         body = await request.body()
-        now_ms = round(doors.clock().timestamp() * 1000)
+        now = doors.clock()
         if media_type == arrow.MEDIA_TYPE:
-            answer = await asyncio.to_thread(_arrow, doors.online, body, features, feature_service, now_ms)
-            return Response(answer, media_type=arrow.MEDIA_TYPE)
-        answer = await asyncio.to_thread(_json, doors.online, body, now_ms)
-        return Response(answer, media_type="application/json")
+            answer, selection = await asyncio.to_thread(_arrow, doors.online, body, features, feature_service, now)
+        else:
+            media_type = "application/json"
+            answer, selection = await asyncio.to_thread(_json, doors.online, body, now)
+        response = Response(answer, media_type=media_type)
+        response.raw_headers.extend(doors.online.notices(selection, now))
+        return response
 
     return router
 
 
-def _arrow(online: OnlineFeatures, body: bytes, features: Sequence[str], service: str | None, now_ms: int) -> bytes:
+def _arrow(
+    online: OnlineFeatures, body: bytes, features: Sequence[str], service: str | None, now: datetime
+) -> tuple[bytes, Selection]:
     table = arrow.read(body)
     try:
         selection = _select(online, features, service)
-        columns = online.columns(selection, arrow.keys(table), arrow.moments(table, now_ms))
+        columns = online.columns(selection, arrow.keys(table), arrow.moments(table, _ms(now)))
     except (SelectionError, TilesError) as error:
         raise _problem(error) from error
     for name, column in arrow.features(selection.features, columns).items():
         table = table.append_column(name, column)
-    return arrow.write(table)
+    return arrow.write(table), selection
 
 
-def _json(online: OnlineFeatures, body: bytes, now_ms: int) -> bytes:
+def _json(online: OnlineFeatures, body: bytes, now: datetime) -> tuple[bytes, Selection]:
     asked = _read(body)
     rows = _rows(asked)
-    at_ms = np.full(rows, now_ms, dtype=np.int64)
+    at_ms = np.full(rows, _ms(now), dtype=np.int64)
     if asked.at is not None:
-        at_ms = np.array([round(moment.timestamp() * 1000) for moment in asked.at], dtype=np.int64)
+        at_ms = np.array([_ms(moment) for moment in asked.at], dtype=np.int64)
     try:
         selection = _select(online, asked.features, asked.feature_service)
         answers = online.read(selection, asked.entities, at_ms)
@@ -91,7 +96,11 @@ def _json(online: OnlineFeatures, body: bytes, now_ms: int) -> bytes:
         }
         for one in answers
     }
-    return msgspec.json.encode({"features": told})
+    return msgspec.json.encode({"features": told}), selection
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def _select(online: OnlineFeatures, features: Sequence[str], service: str | None) -> Selection:

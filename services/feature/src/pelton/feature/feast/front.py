@@ -7,6 +7,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pelton.feature.catalogue.notices import Headers
 from pelton.feature.feast import retrieval
 from pelton.feature.feast.errors import FeastError, of_selection
 from pelton.feature.online import OnlineFeatures
@@ -32,8 +33,10 @@ class FeastFront:
             await self._app(scope, receive, send)
             return
         scope["pelton_route"] = PATH
+        notices: Headers = []
         try:
-            status, body = 200, await self._answer(await _body(receive))
+            body, notices = await self._answer(await _body(receive))
+            status = 200
         except FeastError as error:
             status, body = error.status, error.body
         except SelectionError as error:
@@ -42,15 +45,18 @@ class FeastFront:
         except TilesError as error:
             told = FeastError(503, "FeastError", f"the online store cannot be read: {error}")
             status, body = told.status, told.body
-        await _send(send, status, body)
+        await _send(send, status, body, notices)
 
-    async def _answer(self, body: bytes) -> bytes:
+    async def _answer(self, body: bytes) -> tuple[bytes, Headers]:
         request = retrieval.read(body)
         selection = retrieval.select(self._online, request)
-        now_ms = round(self._clock().timestamp() * 1000)
+        now = self._clock()
+        arguments = self._online, selection, request, round(now.timestamp() * 1000)
         if request.rows > _FEW_ROWS:
-            return await asyncio.to_thread(retrieval.answer, self._online, selection, request, now_ms)
-        return retrieval.answer(self._online, selection, request, now_ms)
+            answer = await asyncio.to_thread(retrieval.answer, *arguments)
+        else:
+            answer = retrieval.answer(*arguments)
+        return answer, self._online.notices(selection, now)
 
 
 async def _body(receive: Receive) -> bytes:
@@ -64,7 +70,7 @@ async def _body(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-async def _send(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+async def _send(send: Send, status: int, body: bytes, notices: Headers) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *notices]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
