@@ -56,7 +56,7 @@ driver_stats = FeatureView(
     ],
 )
 
-visit_rows = FileSource(name="visit_rows", path="visit_rows.parquet", timestamp_field="at")
+visit_rows = FileSource(name="visit_rows", path="visit_rows.parquet", timestamp_field="event_timestamp")
 visit_push = PushSource(name="visit_push", batch_source=visit_rows)
 driver_visits = FeatureView(
     name="driver_visits",
