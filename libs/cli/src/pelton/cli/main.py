@@ -11,12 +11,15 @@ from pelton.cli import (
     allowances,
     audit,
     cards,
+    datasets,
     declare,
     demo,
+    features,
     governance,
     lifecycle,
     lineage,
     models,
+    online,
     provenance,
 )
 from pelton.cli.feast import command as feast
@@ -31,13 +34,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (lifecycle.app, declare.app, models.app, access.app, allowances.app, lineage.app):
+for commands in (lifecycle.app, declare.app, models.app, access.app, allowances.app, lineage.app, datasets.app):
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
 for commands in (cards.app, governance.app, provenance.app):
     models.model.registered_commands.extend(commands.registered_commands)
     models.model.registered_groups.extend(commands.registered_groups)
-models.features.registered_commands.extend(feast.app.registered_commands)
+for commands in (features.app, online.app, feast.app):
+    models.features.registered_commands.extend(commands.registered_commands)
 app.add_typer(audit.app, name="audit")
 app.add_typer(demo.app, name="demo")
 

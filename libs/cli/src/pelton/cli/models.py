@@ -103,40 +103,6 @@ def abort(name: str) -> None:
     console.print(f"The rollout of {name} is aborted.")
 
 
-@features.command("list")
-def list_features(as_json: Json = False) -> None:
-    """Every version of every feature view."""
-    with Client() as client:
-        views = client.get("feature", "/v1/feature-views")
-    if as_json:
-        typer.echo(json.dumps(views))
-        return
-    for view in views:
-        console.print(f"[bold]{view['name']}[/bold] {view['digest'][7:19]}  {', '.join(view['features'])}")
-
-
-@features.command("get")
-def get_features(
-    refs: Annotated[list[str], typer.Argument(help="view:feature, one or more.")],
-    entity: Annotated[list[str], typer.Option("--entity", help="name=value; once for each entity.")],
-    at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); now when left out.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Online features of one entity."""
-    entities = {one.partition("=")[0]: [one.partition("=")[2]] for one in entity}
-    body: dict[str, Any] = {"entities": entities, "features": refs}
-    if at is not None:
-        body["at"] = [at]
-    with Client() as client:
-        answer = client.post("feature", "/get-online-features", body)
-    if as_json:
-        typer.echo(json.dumps(answer))
-        return
-    names = answer["metadata"]["feature_names"]
-    for name, result in zip(names, answer["results"], strict=True):
-        console.print(f"{name}: {result['values'][0]} ({result['statuses'][0]})", highlight=False)
-
-
 @monitor.command("report")
 def report(name: str, as_json: Json = False) -> None:
     """The newest windows of a model."""
