@@ -92,13 +92,56 @@ class SourceAdvanced(Fact, owner="feature"):
     offsets: tuple[OffsetRange, ...]
 
 
+class EventsArrivedTooLate(Fact, owner="feature"):
+    """Events came further behind their partition's newest than their source's lateness: no online value has them.
+
+    They are in the offline store, marked. `count` of them lie in `offsets`, and with those told before they are `total`.
+    """
+
+    source: str
+    count: int
+    total: int
+    offsets: tuple[OffsetRange, ...]
+
+
 class RecordsQuarantined(Fact, owner="feature"):
-    """Records were kept out of the stores; they wait, whole, to be looked at and replayed."""
+    """Records were kept out of the stores; they wait, whole, to be looked at and replayed.
+
+    `reasons` counts them by the rule that they broke first, or by the field that is not as the schema says.
+    """
 
     source: str
     count: int
     reasons: dict[str, int]
     offsets: tuple[OffsetRange, ...]
+
+
+class SourceRuleViolated(Fact, owner="feature"):
+    """A source as a whole breaks a rule: nothing has come for long, or a span of event time has too few or too many.
+
+    A span that was counted is the `window`, with so many `events` among the records in `offsets`; silence has none.
+    `source_digest` is the version of the source that has the rule.
+    """
+
+    source: str
+    rule: str
+    source_digest: Digest
+    detail: str
+    window: Window | None = None
+    events: int | None = None
+    offsets: tuple[OffsetRange, ...] = ()
+
+
+class SourceRuleRestored(Fact, owner="feature"):
+    """A source keeps a rule again that it did not keep."""
+
+    source: str
+    rule: str
+    source_digest: Digest
+    detail: str
+    window: Window | None = None
+    events: int | None = None
+    offsets: tuple[OffsetRange, ...] = ()
 
 
 class ColumnProfile(Value):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from pelton.contracts.canonical import digest
 from pelton.contracts.definitions.base import (
@@ -16,6 +16,7 @@ from pelton.contracts.definitions.base import (
     repeated,
     seconds,
 )
+from pelton.contracts.definitions.rules import Rule, differ
 from pelton.contracts.values import Digest, Name
 
 FeatureName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -54,7 +55,7 @@ class SourceDefinition(Definition):
     the value that identifies the thing the event is about. An event more than the `lateness` behind the newest of its
     partition is kept offline and changes no online value. Events older than the `retention` leave the offline store.
     Records are keyed by the field `partition_by`, by default by `key`: those of one entity, where it is the entity's,
-    are then in one partition.
+    are then in one partition. The `rules` are what its events must keep beside the schema.
     """
 
     name: Name
@@ -66,6 +67,7 @@ class SourceDefinition(Definition):
     max_age: Duration | None = None
     retention: Duration | None = Field(default=None, exclude_if=_unset)
     partition_by: FieldName | None = Field(default=None, exclude_if=_unset)
+    rules: Annotated[tuple[Rule, ...], AfterValidator(differ)] = Field(default=(), exclude_if=_unset)
     owner: str = ""
     tags: Tags = Field(default_factory=dict, exclude_if=_unset)
 
