@@ -2,7 +2,7 @@
 
 from aiokafka import ConsumerRecord
 
-from pelton.feature.ingest import TRACED, _traceparents
+from pelton.feature.ingest.ingestion import TRACED, _traceparents
 
 
 def record(offset: int, traceparent: str | None) -> ConsumerRecord[bytes, bytes]:

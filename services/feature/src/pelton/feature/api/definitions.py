@@ -91,7 +91,7 @@ def _registering(router: APIRouter, doors: Doors) -> None:
         """Register a source, or change it; the same definition again changes nothing."""
         with _refusals(definition):
             check_definition(definition)
-        await ensure_topics(doors.kafka, {data_topic(definition.name): 1})
+        await ensure_topics(doors.kafka, {data_topic(definition.name): 1}, stamped=True)
         return await apply(definition, actor.name)
 
     @router.post("/feature-views")

@@ -1,13 +1,14 @@
 """Sources: what is registered, and how far a source has come."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Self
 
 from pelton.contracts.definitions import SourceDefinition
 from pelton.contracts.fact import Fact
-from pelton.contracts.feature import SourceAdvanced, SourceRegistered
+from pelton.contracts.feature import EventsArrivedTooLate, SourceAdvanced, SourceRegistered
+from pelton.contracts.topics import data_topic
 from pelton.contracts.values import OffsetRange
 from pelton.feature.domain.errors import IncompatibleError
 from pelton.feature.fields import kinds
@@ -15,11 +16,16 @@ from pelton.feature.fields import kinds
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A registered source. `advanced_to` is the last midnight that its watermark passed."""
+    """A registered source. `advanced_to` is the last midnight that its watermark passed.
+
+    `too_late` events of it are known to have come too late, up to the offsets by partition in `too_late_to`.
+    """
 
     name: str
     definition: SourceDefinition | None = None
     advanced_to: datetime | None = None
+    too_late: int = 0
+    too_late_to: Mapping[int, int] = field(default_factory=dict)
 
     category: ClassVar[str] = "sources"
 
@@ -40,6 +46,9 @@ class Source:
                 return replace(self, definition=fact.definition)
             case SourceAdvanced():
                 return replace(self, advanced_to=midnight(fact.watermark))
+            case EventsArrivedTooLate():
+                ends = {one.partition: one.end for one in fact.offsets}
+                return replace(self, too_late=fact.total, too_late_to={**self.too_late_to, **ends})
             case _:
                 return self
 
@@ -100,6 +109,19 @@ def advance(
             source=source.name, watermark=watermark, events=events, first_event=first_event, offsets=tuple(offsets)
         )
     ]
+
+
+def note_too_late(source: Source, total: int, ends: Mapping[int, int]) -> Sequence[Fact]:
+    """Say that events came too late, `total` in all up to the offsets by partition in `ends`; nothing of none new."""
+    if total <= source.too_late:
+        return []
+    topic = data_topic(source.name)
+    ranges = tuple(
+        OffsetRange(topic=topic, partition=partition, start=source.too_late_to.get(partition, 0), end=end)
+        for partition, end in sorted(ends.items())
+        if end > source.too_late_to.get(partition, 0)
+    )
+    return [EventsArrivedTooLate(source=source.name, count=total - source.too_late, total=total, offsets=ranges)]
 
 
 def midnight(moment: datetime) -> datetime:

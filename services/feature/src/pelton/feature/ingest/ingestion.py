@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
 import structlog
 from aiokafka import ConsumerRecord
 from prometheus_client import Counter
 
+from pelton.contracts.definitions import seconds
 from pelton.contracts.feature import RecordsQuarantined
 from pelton.contracts.topics import DATA_PREFIX
 from pelton.contracts.values import OffsetRange
@@ -21,18 +23,19 @@ from pelton.eventkit.telemetry.tracing import batch_span
 from pelton.eventkit.unit import UnitOfWork, Units
 from pelton.feature import store
 from pelton.feature.catalogue import Catalogue
-from pelton.feature.columns import ID, OFFSET, TIME, arrays, frame
+from pelton.feature.columns import ARRIVAL, ID, LATE, OFFSET, TIME, frame
 from pelton.feature.domain import Source, advance
 from pelton.feature.offline import FLUSH_ROWS, OfflineStore
 from pelton.feature.store import Rejected
 from pelton.feature.validation import Event, printable
 from pelton.feature.watermarks import DAY_MS, Watermarks
-from pelton.tiles.fold import fold
-from pelton.tiles.store import LmdbTileStore
+from pelton.tiles.writer import DUPLICATE, Batch, TileWriter
 
 log = structlog.get_logger(__name__)
 
 TRACED = 32
+# What became of an event, by the verdict on it.
+OUTCOMES = ("accepted", "late", "too_late", "duplicate")
 
 
 @dataclass
@@ -58,14 +61,14 @@ class IngestMetrics:
 class Ingestion:
     """The processor of the data topics.
 
-    Tiles, ids and online offsets commit in one LMDB transaction; the offline store covers offsets of its own. After a
+    Tiles, ids, watermarks and online offsets commit together; the offline store covers offsets of its own. After a
     crash both are read from the lesser offset, and each passes over what it has.
     """
 
     def __init__(
         self,
         catalogue: Catalogue,
-        tiles: LmdbTileStore,
+        tiles: TileWriter,
         offline: OfflineStore,
         units: Units,
         watermarks: Watermarks,
@@ -122,28 +125,28 @@ class Ingestion:
     def _take(self, batch: Mapping[Partition, Records], now: datetime) -> list[Taken]:
         """Parse and fold, off the event loop: this is where the time goes."""
         taken = [self._parse(topic, partition, records, now) for (topic, partition), records in batch.items()]
-        online = self._tiles.offsets()
-        with self._tiles.transaction() as transaction:
-            for one in taken:
-                topic = DATA_PREFIX + one.source
-                fresh = one.events.filter(pl.col(OFFSET) >= online.get((topic, one.partition), 0))
-                first = transaction.mark_seen(one.source, fresh[ID].to_list(), fresh[TIME].to_numpy())
-                accepted = fresh.filter(pl.Series(first, dtype=pl.Boolean)) if fresh.height else fresh
-                # What is read again for the offline store alone stays: which of two is the first is found on loading.
-                one.events = pl.concat([one.events.head(one.events.height - fresh.height), accepted])
-                self._metrics.events.labels(one.source, "accepted").inc(accepted.height)
-                self._metrics.events.labels(one.source, "duplicate").inc(fresh.height - accepted.height)
-                self._metrics.events.labels(one.source, "rejected").inc(len(one.rejected))
-                if accepted.height:
-                    columns, times = arrays(accepted), accepted[TIME].to_numpy()
-                    for view in self._catalogue.views_of(one.source):
-                        transaction.merge(view, fold(view, columns, times))
-                    transaction.advance(
-                        one.source, newest_ms=int(times.max()), oldest_ms=int(times.min()), events=accepted.height
-                    )
-                offset = max(one.next_offset, online.get((topic, one.partition), 0))
-                transaction.set_offsets({(topic, one.partition): offset})
+        for one, judged in zip(taken, self._tiles.take([self._batch(one) for one in taken]), strict=True):
+            one.events = one.events.with_columns(pl.Series(LATE, judged.verdicts)).filter(pl.col(LATE) != DUPLICATE)
+            for outcome, count in zip(OUTCOMES, np.bincount(judged.verdicts, minlength=len(OUTCOMES)), strict=True):
+                self._metrics.events.labels(one.source, outcome).inc(int(count))
+            self._metrics.events.labels(one.source, "rejected").inc(len(one.rejected))
         return taken
+
+    def _batch(self, one: Taken) -> Batch:
+        columns = [name for name in one.events.columns if not name.startswith("_")]
+        return Batch(
+            partition=(DATA_PREFIX + one.source, one.partition),
+            source=one.source,
+            lateness_ms=seconds(self._catalogue.validators[one.source].definition.lateness) * 1000,
+            offsets=one.events[OFFSET].to_numpy(),
+            next_offset=one.next_offset,
+            ids=one.events[ID],
+            times_ms=one.events[TIME].to_numpy(),
+            arrivals_ms=one.events[ARRIVAL].to_numpy(),
+            events={name: one.events[name] for name in columns},
+            views=self._catalogue.views_of(one.source),
+            covered=self._offline.stored(one.source, one.partition),
+        )
 
     def _parse(self, topic: str, partition: int, records: Records, now: datetime) -> Taken:
         source = topic.removeprefix(DATA_PREFIX)
@@ -153,6 +156,7 @@ class Ingestion:
         good: list[Event] = []
         ids: list[str] = []
         places: list[tuple[int, int]] = []
+        arrivals: list[int] = []
         rejected: list[Rejected] = []
         for record in records:
             event_id = _event_id(record)
@@ -161,12 +165,14 @@ class Ingestion:
                 good.append(read)
                 ids.append(event_id)
                 places.append((partition, record.offset))
+                arrivals.append(record.timestamp)
             else:
                 faults = [{"field": one.field, "detail": one.detail, "fix": one.fix} for one in read]
                 origin = f"{topic}/{partition}/{record.offset}"
                 rejected.append(Rejected(self._units.new_id(), source, event_id, origin, record.value or b"", faults))
         times = [one.time_ms for one in good]
         events = frame(validator.definition, [one.data for one in good], ids, times, places)
+        events = events.with_columns(pl.Series(ARRIVAL, arrivals, dtype=pl.Int64))
         return Taken(source, partition, records[-1].offset + 1, events, rejected)
 
     async def _set_aside(self, taken: Sequence[Taken], now: datetime) -> None:

@@ -69,6 +69,15 @@ class OfflineStore:
         opened = self._open.get((source, partition))
         return opened.end if opened else self._ends.get((source, partition), 0)
 
+    @property
+    def fullest(self) -> int:
+        """How many rows of one partition wait to be stored, of the one that has most."""
+        return max((opened.rows for opened in self._open.values()), default=0)
+
+    def stored(self, source: str, partition: int) -> int:
+        """Where the stored segments of a partition end: what comes before is never read again."""
+        return self._ends.get((source, partition), 0)
+
     def add(self, source: str, partition: int, events: pl.DataFrame, next_offset: int) -> None:
         """Collect the events of a partition up to `next_offset`; what the store has already is passed over.
 
