@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pelton.registry.search import sql
-from pelton.registry.search.sql import Binds, Ordered, Tables
+from pelton.registry.search.sql import Binds, ByValue, Ordered, Tables
 from pelton.registry.search.terms import Comparison, Kind, Operator, OrderTerm
 
 LEADER: Final = "leader"
@@ -46,9 +46,9 @@ def split(terms: Sequence[OrderTerm], filters: Sequence[Comparison], tables: Tab
         numbers = _led(first, rest, filters, tables, bind, slices=[f"{value} < 'NaN'"], columns=[by_value])
         parts = [numbers, _led(first, rest, filters, tables, bind, slices=[f"{value} = 'NaN'"])]
     else:
-        slices = sql.slices(tables.related[first.kind], LEADER)
+        slices = sql.slices(tables.related[first.kind], LEADER, [one for one in filters if one.of == first.of])
         parts = [_led(first, rest, filters, tables, bind, slices=slices, columns=[by_value])]
-    if any((one.kind, one.key) == (first.kind, first.key) and one.operator is not Operator.IS_NULL for one in filters):
+    if any(one.of == first.of and one.operator is not Operator.IS_NULL for one in filters):
         return parts
     absent = f"NOT {sql.exists(tables.related[first.kind], first.key, bind)}"
     return [*parts, _unled(rest, filters, tables, bind, absent)]
@@ -65,11 +65,14 @@ def _led(
     columns: Sequence[Ordered] = (),
 ) -> Part:
     related = tables.related[leader.kind]
+    index = related.by_value or ByValue({})
     join = f"JOIN {related.table} AS {LEADER} ON {sql.belongs(related, LEADER, leader.key, bind)}"
-    repeated = {name: replace(tables.attributes[name], sql=f"{LEADER}.{name}") for name in related.repeated}
-    led = replace(tables, attributes={**tables.attributes, **repeated}, joined={(leader.kind, leader.key): LEADER})
+    repeated = {name: replace(tables.attributes[name], sql=f"{LEADER}.{name}") for name in index.repeated}
+    led = replace(tables, attributes={**tables.attributes, **repeated}, joined={leader.of: LEADER})
     joins, others = sql.order(rest, led, bind)
-    return Part([join, *joins], sql.conditions(filters, led, bind), slices, [*columns, *others], led=True)
+    scope = [f"{LEADER}.{column} = {value}" for column, value in index.scope.items()]
+    conditions = [*scope, *sql.conditions(filters, led, bind)]
+    return Part([join, *joins], conditions, slices, [*columns, *others], led=True)
 
 
 def _unled(

@@ -7,6 +7,7 @@ from typing import Final
 from pelton.registry.search.terms import Comparison, Kind, Operator, OrderTerm, SearchSyntaxError, Value, whole_number
 
 INTEGER: Final = frozenset({"integer", "bigint"})
+EXACT: Final = frozenset({Operator.EQUAL, Operator.IN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,6 @@ class Related:
     `table` is anything that may stand after FROM and be given an alias. `key` is the column that holds the name of a
     tag, parameter or metric, None where every row has the value; `value` is what is compared. `where` narrows the rows
     further: a condition in which `{alias}` stands for the table.
-
-    Text that is no longer than `short` is in one index, and longer text in another. `repeated` are columns that repeat
-    an attribute of the searched row, so that an index can have rows of the same value in its order.
     """
 
     table: str
@@ -38,8 +36,20 @@ class Related:
     value: str = "value"
     key: str | None = "key"
     where: str | None = None
-    short: int | None = None
+    by_value: "ByValue | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class ByValue:
+    """An index of related rows in the order of their values, and of what they have in common before that.
+
+    It begins with the columns `scope`, which equal what the search says, and the key. After the value come columns that
+    repeat an attribute of the searched row. Text that is longer than `short` is in an index of its own, in no order.
+    """
+
+    scope: Mapping[str, str]
     repeated: Sequence[str] = ()
+    short: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +99,13 @@ def conditions(comparisons: Iterable[Comparison], tables: Tables, bind: Binds) -
     return [_condition(one, tables, bind) for one in comparisons]
 
 
-def exists(related: Related, key: str, bind: Binds) -> str:
-    """The condition that a searched row has such a row, whatever its value."""
-    return f"EXISTS ({_rows(related, key, bind)})"
+def exists(related: Related, key: str, bind: Binds, *conditions: str) -> str:
+    """The condition that a searched row has such a row, by the alias `related`, that meets the conditions."""
+    where = " AND ".join([belongs(related, "related", key, bind), *conditions])
+    # Where there is an index of values it was asked already what it can tell. The planner knows no better: it has one
+    # distribution of values for all keys together. OFFSET keeps it from turning the search around.
+    fence = " OFFSET 0" if related.by_value else ""
+    return f"EXISTS (SELECT FROM {related.table} related WHERE {where}{fence})"
 
 
 def order(terms: Sequence[OrderTerm], tables: Tables, bind: Binds) -> tuple[list[str], list[Ordered]]:
@@ -124,10 +138,22 @@ def belongs(related: Related, alias: str, key: str, bind: Binds) -> str:
     return " AND ".join(parts)
 
 
-def slices(related: Related, alias: str) -> tuple[str, ...]:
-    """The conditions of the indexes that have the values in their order: one of them is true of each row."""
-    length = f"length({alias}.{related.value})"
-    return ("true",) if related.short is None else (f"{length} <= {related.short}", f"{length} > {related.short}")
+def slices(related: Related, alias: str, filters: Iterable[Comparison] = ()) -> list[str]:
+    """What is true of the rows that an index of values has, for each index that may have some that meet all filters."""
+    if related.by_value is None or related.by_value.short is None:
+        return ["true"]
+    short, length = related.by_value.short, f"length({alias}.{related.value})"
+    lengths = [[len(value) for value in _sought(one)] for one in filters if one.operator in EXACT]
+    found = []
+    if all(min(one) <= short for one in lengths):
+        found.append(f"{length} <= {short}")
+    if all(max(one) > short for one in lengths):
+        found.append(f"{length} > {short}")
+    return found or ["false"]
+
+
+def _sought(comparison: Comparison) -> tuple[str, ...]:
+    return comparison.value if isinstance(comparison.value, tuple) else (str(comparison.value),)
 
 
 def _condition(comparison: Comparison, tables: Tables, bind: Binds) -> str:
@@ -136,36 +162,15 @@ def _condition(comparison: Comparison, tables: Tables, bind: Binds) -> str:
         return _compare(column.sql, comparison, column.type, bind)
     of_dataset = comparison.kind is Kind.DATASET
     related = tables.datasets[comparison.key] if of_dataset else tables.related[comparison.kind]
-    joined = tables.joined.get((comparison.kind, comparison.key))
+    joined = tables.joined.get(comparison.of)
     if comparison.operator is Operator.IS_NULL:
         return "false" if joined else f"NOT {exists(related, comparison.key, bind)}"
     if comparison.operator is Operator.IS_NOT_NULL:
         return "true" if joined else exists(related, comparison.key, bind)
-    alias = joined or "related"
     type_ = "double precision" if comparison.kind is Kind.METRIC else "text"
-    compared = _compare(f"{alias}.{related.value}", comparison, type_, bind)
-    found = " AND ".join([*_slice(related, alias, comparison), compared])
-    return found if joined else f"EXISTS ({_rows(related, comparison.key, bind)} AND {found})"
-
-
-def _slice(related: Related, alias: str, comparison: Comparison) -> list[str]:
-    """What tells an index that it has the values that a comparison looks for, as far as one has."""
-    if related.short is None:
-        return []
-    short, long = slices(related, alias)
-    match comparison.operator, comparison.value:
-        case Operator.EQUAL, str(value):
-            return [short if len(value) <= related.short else long]
-        case Operator.IN, tuple(values) if all(len(value) <= related.short for value in values):
-            return [short]
-        case Operator.LIKE, _:
-            return [f"({short} OR {long})"]
-        case _:
-            return []
-
-
-def _rows(related: Related, key: str, bind: Binds) -> str:
-    return f"SELECT FROM {related.table} related WHERE {belongs(related, 'related', key, bind)}"
+    if joined:
+        return _compare(f"{joined}.{related.value}", comparison, type_, bind)
+    return exists(related, comparison.key, bind, _compare(f"related.{related.value}", comparison, type_, bind))
 
 
 def _compare(column: str, comparison: Comparison, type_: str, bind: Binds) -> str:

@@ -52,6 +52,11 @@ class Comparison:
     operator: Operator
     value: Value
 
+    @property
+    def of(self) -> tuple[Kind, str]:
+        """What it looks at."""
+        return self.kind, self.key
+
 
 @dataclass(frozen=True, slots=True)
 class OrderTerm:
@@ -60,6 +65,11 @@ class OrderTerm:
     kind: Kind
     key: str
     ascending: bool = True
+
+    @property
+    def of(self) -> tuple[Kind, str]:
+        """What it looks at."""
+        return self.kind, self.key
 
 
 class SearchSyntaxError(ValueError):

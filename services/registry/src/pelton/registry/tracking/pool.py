@@ -1,5 +1,7 @@
 """The driver's own connections, for what is written and read too often for anything in between."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
@@ -29,11 +31,13 @@ async def open_pool(dsn: str) -> asyncpg.Pool:
     )
 
 
-async def fetch_planned(pool: asyncpg.Pool, statement: str, *values: object) -> asyncpg.Record:
-    """The only row of a statement that is planned for its values each time.
+@asynccontextmanager
+async def planned(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
+    """A connection whose statements read, and are planned for their values each time.
 
-    A search is: how many rows have a key, and how few are wanted, says which way through the indexes is the short one.
+    Those of a search are: how many rows have a key, and how few are wanted, says which way through the indexes is the
+    short one.
     """
     async with pool.acquire() as connection, connection.transaction(readonly=True):
         await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-        return await connection.fetchrow(statement, *values)
+        yield connection
