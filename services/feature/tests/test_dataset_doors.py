@@ -1,5 +1,6 @@
 """Features of rows at their own times, and datasets of them, over HTTP."""
 
+import asyncio
 import hashlib
 import io
 from datetime import datetime, timedelta
@@ -14,6 +15,8 @@ from feature_process import Feature
 
 from pelton.contracts.definitions import FeatureServiceDefinition, TransformationDefinition
 from pelton.eventkit.identity import Role
+from pelton.sdk.client import PORT_OFFSETS, Address, Client
+from pelton.sdk.datasets import SourceRows, dataset, historical_features, make_dataset
 from pelton.testkit import eventually
 
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
@@ -224,3 +227,21 @@ async def test_the_offline_store_says_what_it_has(feature: Feature, trips: list[
     assert found["trips"]["events"] == len(trips) + 1
     assert found["trips"]["dropped_events"] == 0
     assert found["trips"]["retention"] is None
+
+
+async def test_the_sdk_makes_opens_and_reads_datasets(feature: Feature, trips: list[dict[str, Any]]) -> None:
+    url = feature.client.base_url
+    token = feature.client.headers["authorization"].removeprefix("Bearer ")
+    address = Address(url.host, (url.port or 0) - PORT_OFFSETS["feature"], "", token, feature.home)
+    span = SourceRows("trips", DAY_0, DAY_0 + timedelta(days=DAYS), ("flight",))
+
+    def work() -> None:
+        with Client(address) as client:
+            of_source = make_dataset(client, "sdk", span, "of_trips")
+            assert of_source.to_polars(["flight"]).height == len(trips)
+            assert of_source.details["query"]["feature_service"] == "of_trips"
+            frame = rows(20).drop("note")
+            made = make_dataset(client, "mine", frame, REFS)
+            assert dataset(made.digest, client).to_polars().equals(historical_features(client, frame, REFS))
+
+    await asyncio.to_thread(work)

@@ -1,7 +1,7 @@
 """One client for every service of a platform, over HTTP."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -116,14 +116,33 @@ class Client:
         try:
             answer = self._http.request(method, url, **options)
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            why = str(error) or type(error).__name__
-            raise NotReachableError(
-                f"{service} does not answer on {self.address.url(service)} ({why}). Is the platform up? "
-                "See `pelton status`."
-            ) from error
+            raise self._not_reachable(service, error) from error
         if answer.is_error:
             raise _refused(service, answer)
         return answer
+
+    def stream(self, service: str, path: str) -> Iterator[bytes]:
+        """What a service answers to GET, a piece at a time.
+
+        Raises:
+            NotReachableError: it does not answer, or stops in the middle.
+            RefusedError: it answered with an error.
+        """
+        try:
+            with self._http.stream("GET", f"{self.address.url(service)}{path}") as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise _refused(service, answer)
+                yield from answer.iter_bytes()
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            raise self._not_reachable(service, error) from error
+
+    def _not_reachable(self, service: str, error: Exception) -> NotReachableError:
+        why = str(error) or type(error).__name__
+        return NotReachableError(
+            f"{service} does not answer on {self.address.url(service)} ({why}). Is the platform up? "
+            "See `pelton status`."
+        )
 
     def _json(self, service: str, answer: httpx.Response) -> Any:  # noqa: ANN401 - any JSON
         try:
