@@ -13,6 +13,7 @@ import msgspec
 
 from pelton.contracts.definitions import SourceDefinition, seconds
 from pelton.feature.fields import kinds
+from pelton.feature.quality.rules import EventRules, RuleError
 
 AHEAD: Final = timedelta(minutes=5)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,16 +25,27 @@ _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 class InvalidSchemaError(ValueError):
-    """A JSON Schema that is none, or lacks what a source needs."""
+    """A JSON Schema that is none or lacks what a source needs, or a rule that the schema's fields cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one field of an event, and what to do about it."""
+    """What is wrong with one field of an event, and what to do about it; `rule` is the source's rule that says so."""
 
     field: str
     detail: str
     fix: str
+    rule: str = ""
+
+    @property
+    def reason(self) -> str:
+        """What it counts as: its rule, or the field that is not as the schema says."""
+        return self.rule or self.field or "body"
+
+    def told(self) -> dict[str, str]:
+        """As JSON."""
+        said = {"field": self.field, "detail": self.detail, "fix": self.fix}
+        return said | {"rule": self.rule} if self.rule else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,7 @@ class EventValidator:
     def __init__(self, definition: SourceDefinition) -> None:
         self.definition = definition
         check_definition(definition)
+        self.rules = EventRules(definition)
         self._schema = jsonschema_rs.validator_for(definition.json_schema)
         self._max_age = timedelta(seconds=seconds(definition.max_age)) if definition.max_age else None
         self._numbers = tuple(name for name, kind in kinds(definition).items() if kind == "number")
@@ -97,7 +110,7 @@ class EventValidator:
 
 
 def check_definition(definition: SourceDefinition) -> None:
-    """Check that a source's schema is a JSON Schema, and that key and event time are required columns of it.
+    """Check that a source's schema is a JSON Schema of which key and event time are required columns, and its rules.
 
     Raises:
         InvalidSchemaError: it is not; the message says what to change.
@@ -116,6 +129,10 @@ def check_definition(definition: SourceDefinition) -> None:
             raise InvalidSchemaError(f"{role} names {field!r}, which must be among the required properties")
         if field not in columns:
             raise InvalidSchemaError(f"{role} names {field!r}, which must have one `type`: string, integer or number")
+    try:
+        EventRules(definition)
+    except RuleError as error:
+        raise InvalidSchemaError(str(error)) from error
 
 
 def foreign_values(data: object, path: str = "") -> Iterator[Fault]:
