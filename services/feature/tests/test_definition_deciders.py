@@ -145,6 +145,13 @@ def test_what_reads_a_feature_keeps_it() -> None:
         remove_transformation(known.transformations["t"], None, "over", models={}, readers=("feature service asked",))
 
 
+def test_a_name_is_of_a_view_or_of_a_transformation() -> None:
+    known = registered(source("s"), FIRST, view("t", "s"))
+    for inputs in ({"x": "v:delay_2h"}, {"x": "t:delay_2h"}):
+        with pytest.raises(IncompatibleError, match="a feature view has the name 't'"):
+            known.applied(TransformationDefinition(name="t", inputs=inputs, features={"f": "x"}))
+
+
 def test_a_list_is_no_input_of_a_transformation() -> None:
     top = [{"name": "top", "function": "top_k", "value": "carrier", "k": 3, "windows": ["1h"]}]
     known = registered(source("s"), view("v", "s", aggregates=top))
