@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from inference_models import INPUTS, onnx_bytes, route, scorer, version
 from numpy.typing import NDArray
@@ -18,9 +19,9 @@ from pelton.inference.routes import Arm, Route
 from pelton.inference.rows import make_rows
 from pelton.inference.scorer import Scorer
 from pelton.inference.split import to_arm, to_challenger
-from pelton.tiles.fold import fold
+from pelton.tiles.lmdb_records import LmdbRecordStore
 from pelton.tiles.reader import TileReader
-from pelton.tiles.store import LmdbTileStore
+from pelton.tiles.writer import Batch, TileWriter
 
 VIEW = FeatureViewDefinition(
     name="delays",
@@ -53,6 +54,23 @@ def features(folder: Path) -> FeatureReader:
     return FeatureReader(TileReader(folder))
 
 
+def take(store: LmdbRecordStore, origins: list[str], delays: list[float], times: list[int]) -> None:
+    """Take landings into the online store."""
+    batch = Batch(
+        partition=("pelton.data.landings", 0),
+        source="landings",
+        lateness_ms=3_600_000,
+        offsets=np.arange(len(times)),
+        next_offset=len(times),
+        ids=pl.Series([f"landing {place}" for place in range(len(times))]),
+        times_ms=np.array(times, dtype=np.int64),
+        arrivals_ms=np.array(times, dtype=np.int64),
+        events={"origin": pl.Series(origins), "delay": np.array(delays)},
+        views=[VIEW],
+    )
+    TileWriter(store).take([batch])
+
+
 def tensor(name: str, values: list[Any], datatype: str = "FP64") -> dict[str, Any]:
     return {"name": name, "shape": [len(values)], "datatype": datatype, "data": values}
 
@@ -71,11 +89,8 @@ def keyed(count: int) -> tuple[list[str], list[dict[str, Any]]]:
 
 
 async def test_by_entity_is_by_features_as_of_the_moment(tmp_path: Path) -> None:
-    store = LmdbTileStore(tmp_path)
-    origins = np.array(["EWR", "EWR", "JFK"], dtype=object)
-    happened = {"origin": origins, "delay": np.array([5.0, 7.0, 1.0])}
-    with store.transaction() as transaction:
-        transaction.merge(VIEW, fold(VIEW, happened, np.array([1_000, 61_000, 130_000], dtype=np.int64)))
+    store = LmdbRecordStore(tmp_path)
+    take(store, ["EWR", "EWR", "JFK"], [5.0, 7.0, 1.0], [1_000, 61_000, 130_000])
     reader = FeatureReader(TileReader.over(store))
     reader._views[VIEW.digest] = VIEW
     artifact = onnx_bytes(1 + len(REFS))
@@ -97,10 +112,8 @@ async def test_by_entity_is_by_features_as_of_the_moment(tmp_path: Path) -> None
 async def test_a_transformation_is_computed_of_the_request_and_of_the_views_that_the_version_was_trained_with(
     tmp_path: Path,
 ) -> None:
-    store = LmdbTileStore(tmp_path)
-    happened = {"origin": np.array(["EWR", "JFK"], dtype=object), "delay": np.array([8.0, 2.0])}
-    with store.transaction() as transaction:
-        transaction.merge(VIEW, fold(VIEW, happened, np.array([1_000, 1_000], dtype=np.int64)))
+    store = LmdbRecordStore(tmp_path)
+    take(store, ["EWR", "JFK"], [8.0, 2.0], [1_000, 1_000])
     reader = FeatureReader(TileReader.over(store))
     surprise = TransformationDefinition(
         name="surprise",

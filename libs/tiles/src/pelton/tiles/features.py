@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from pelton.contracts.definitions import FeatureViewDefinition
-from pelton.tiles.fold import fold
-from pelton.tiles.tiles import Ints, Tiles
-from pelton.tiles.values import values
+from pelton.tiles.entities import Column, Entities, entity_keys
+from pelton.tiles.hashing import hash_texts
+from pelton.tiles.history import Timeline, windowed
+from pelton.tiles.measuring import Ints, measure, readable, ties_of
+from pelton.tiles.plan import Plan, plan_of
 
-Column = NDArray[Any]
+NEVER_MS: Final = 2**62
+"""The arrival of an event that no row may know, because it was too late for the online store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,27 +24,71 @@ class Features:
     """Every feature of a view for n rows, each a row's entity at a row's moment.
 
     `columns` by the feature's name, each of shape (n,): float64 with NaN for what is unknown, or objects with None.
-    `known`, of shape (n,), says which entities have events at all. `newest_ms`, of shape (n,), is the time of the newest
-    event before the row's moment that latest values come from, -1 without one; None of a view without latest values.
+    `known`, of shape (n,), says whose entity has an event that the view looks at: one in the longest window, or, of a
+    view with latest values, any before the moment. `newest_ms`, of shape (n,), is the time of the newest event before
+    the moment that latest values come from, -1 without one; None of a view without latest values.
     """
 
-    columns: Mapping[str, Column]
+    columns: Mapping[str, NDArray[Any]]
     known: NDArray[np.bool_]
     newest_ms: Ints | None = None
 
 
-def of_tiles(view: FeatureViewDefinition, tiles: Tiles, keys: Sequence[str], at_ms: Ints) -> Features:
-    """The features of each (entity, moment) from tiles."""
-    known = np.fromiter((key in tiles.places for key in keys), dtype=np.bool_, count=len(keys))
-    return Features(values(view, tiles, keys, at_ms), known)
-
-
 def of_events(
-    view: FeatureViewDefinition, events: Mapping[str, Column], times_ms: Ints, keys: Sequence[str], at_ms: Ints
+    view: FeatureViewDefinition,
+    events: Mapping[str, Column],
+    times_ms: Ints,
+    keys: Sequence[str] | pl.Series,
+    at_ms: Ints,
+    *,
+    ids: pl.Series | None = None,
+    arrivals_ms: Ints | None = None,
+    known_ms: Ints | None = None,
 ) -> Features:
     """The features of each (entity, moment) from events, each of them counted; their columns have shape (m,).
+
+    Keys are texts as `entity_key` makes them. Events of one time are told apart by their `ids`, as they are online;
+    without them by their order. With `arrivals_ms`, of shape (m,), and `known_ms`, of shape (n,), a row knows the
+    events that had arrived by then: what it would have been told online, if events that were too late for the online
+    store have the arrival `NEVER_MS`.
 
     Raises:
         ExpressionError: a field that the view reads, or its entity, is missing.
     """
-    return of_tiles(view, fold(view, events, times_ms), keys, at_ms)
+    plan = plan_of(view)
+    entities = Entities.of(entity_keys(view, events))
+    rows = entities.places(keys if isinstance(keys, pl.Series) else pl.Series(keys, dtype=pl.String))
+    ties = ties_of(hash_texts(ids)) if ids is not None else None
+    known = (arrivals_ms, known_ms) if arrivals_ms is not None and known_ms is not None else None
+    timeline = Timeline.of(entities.place, times_ms, ties, rows, at_ms, known)
+    columns: dict[str, NDArray[Any]] = {}
+    some = np.zeros(at_ms.size, np.bool_)
+    newest_ms = None
+    if plan.features:
+        orders = ties if ties is not None else np.arange(times_ms.size, dtype=np.int64) * 2
+        measured = measure(view, events, entities, times_ms, orders)
+        columns, some = windowed(plan, measured, timeline, at_ms // plan.grain_ms * plan.grain_ms)
+    if plan.latest:
+        places = timeline.newest()
+        columns |= _latest(plan, events, times_ms.size, timeline, places)
+        some = places >= 0
+        newest_ms = np.full(places.size, -1, np.int64)
+        newest_ms[some] = timeline.times[places[some]]
+    return Features(columns, some, newest_ms)
+
+
+def _latest(
+    plan: Plan, events: Mapping[str, Column], rows: int, timeline: Timeline, places: Ints
+) -> dict[str, NDArray[Any]]:
+    """The latest values that the events at some places of the timeline give; unknown where the place is -1."""
+    some = places >= 0
+    if plan.max_age_ms is not None and timeline.times.size:
+        some &= timeline.times[np.maximum(places, 0)] >= timeline.at_ms - plan.max_age_ms
+    read = readable(plan, events, rows)
+    found = {}
+    for one in plan.latest:
+        values = one.value.column(read)
+        column = np.full(places.size, None if values.dtype == object else np.nan, dtype=values.dtype)
+        column[some] = values[timeline.order[places[some]]]
+        found[one.name] = column
+    return found

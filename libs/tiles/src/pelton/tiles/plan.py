@@ -1,9 +1,10 @@
-"""What a view accumulates: the columns of its tiles, and how each feature is made of them."""
+"""What a view accumulates of its events, at which grains of time, and what each of its features is made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
+from itertools import count
 from typing import Final, Literal
 
 from pelton.contracts.definitions import Aggregate, FeatureViewDefinition, seconds
@@ -11,9 +12,23 @@ from pelton.contracts.definitions.features import Function
 from pelton.tiles.expressions import Expression
 
 SCALE: Final = 1_000_000
-Kind = Literal["count", "sum", "min", "max"]
-_ORDER: Final[Mapping[Kind, int]] = {"count": 0, "sum": 1, "min": 2, "max": 3}
-_KINDS: Final[Mapping[str, Kind]] = {"count": "count", "sum": "sum", "mean": "sum", "min": "min", "max": "max"}
+"""Values are accumulated as whole numbers of millionths."""
+ParallelKind = Literal["count", "sum", "square_high", "square_mixed", "square_low", "min", "max"]
+Kind = ParallelKind | Literal["first", "last", "distinct", "quantile", "top_k"]
+
+# A square of millionths has up to 100 bits: `(a * 2**25 + b)**2` is kept as the sums of a*a, of a*b and of b*b.
+SQUARES: Final[tuple[Kind, ...]] = ("square_high", "square_mixed", "square_low")
+_SUMS: Final[tuple[Kind, ...]] = ("sum", *SQUARES)
+PICKS: Final[tuple[Kind, ...]] = ("first", "last")
+SKETCHES: Final[tuple[Kind, ...]] = ("distinct", "quantile", "top_k")
+PICK_WIDTH: Final = 3
+_NEEDS: Final[Mapping[Function, tuple[Kind, ...]]] = {
+    "mean": ("count", "sum"),
+    "rate": ("sum",),
+    "variance": ("count", "sum", *SQUARES),
+}
+_MOST_TILES: Final = 32
+_FAN_OUT: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +41,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Accumulator:
-    """What a view's tiles keep of a measure: one column, or for a sum two."""
+    """What is kept of a measure: columns of an entry, or cells beside it."""
 
     measure: Measure
     kind: Kind
@@ -34,103 +49,181 @@ class Accumulator:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One feature: a function over a window of tiles.
-
-    `count` and `other` are the columns of its accumulators; of a sum `other` is the high half.
-    """
+    """One feature: a function of what its accumulators hold over a window. `place` has the columns, or the slot."""
 
     name: str
     function: Function
     window_ms: int
-    count: int
-    other: int
+    place: Mapping[Kind, int]
+    quantile: float = 0.0
+    k: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """A feature that is the newest value of an expression."""
+
+    name: str
+    value: Expression
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A view made ready: its tile, its accumulators with their columns, its features in order.
+    """A view made ready.
 
-    `prefix` is what the keys of this version of the view begin with in the store. The columns of a tile are counts,
-    high halves of sums, low halves of sums, minima, maxima: what merges alike lies together. `columns` has the column
-    of each accumulator; of a sum, that of its high half.
+    An entry covers a span of time of an entity. Its columns are, in this order: counts, high halves of sums, low halves
+    of sums, minima, maxima (what merges alike lies together), then three for each pick: time, tie and value. `columns`
+    has the (first) column of each accumulator; of a sum, that of its high half. `slots` numbers those that keep cells.
+
+    Entries are as fine as `grain_ms`, or as coarse as one of the `sizes`, of which each is a multiple of the next: the
+    first is what one record covers, the second is the view's tile.
     """
 
+    view: FeatureViewDefinition
     prefix: bytes
-    entity: str
     tile_ms: int
+    grain_ms: int
+    sizes: tuple[int, ...]
     columns: Mapping[Accumulator, int]
+    slots: Mapping[Accumulator, int]
     features: tuple[Feature, ...]
+    latest: tuple[Latest, ...]
     longest_ms: int
+    max_age_ms: int | None
+
+    def end(self, at_ms: int) -> int:
+        """Where a window that is asked for at a moment ends."""
+        return at_ms // self.grain_ms * self.grain_ms if self.view.resolution else at_ms
 
     @cached_property
-    def counts(self) -> slice:
-        """The columns that hold counts."""
-        return self._after(0, "count")
+    def fields(self) -> frozenset[str]:
+        """The fields that the expressions read."""
+        measures = {one.measure for one in (*self.columns, *self.slots)}
+        read = [one for measure in measures for one in (measure.value, measure.where) if one is not None]
+        return frozenset().union(*(one.fields for one in (*read, *(latest.value for latest in self.latest))))
 
     @cached_property
     def highs(self) -> slice:
-        """The columns that hold the high halves of sums."""
-        return self._after(self.counts.stop, "sum")
+        """The columns that hold the high halves of sums; counts are before them."""
+        counts = self._number(("count",))
+        return slice(counts, counts + self._number(_SUMS))
 
     @cached_property
     def lows(self) -> slice:
         """The columns that hold the low halves of sums, in the order of the high ones."""
-        return self._after(self.highs.stop, "sum")
+        return slice(self.highs.stop, self.highs.stop + self._number(_SUMS))
 
     @cached_property
     def minima(self) -> slice:
         """The columns that hold minima."""
-        return self._after(self.lows.stop, "min")
+        return slice(self.lows.stop, self.lows.stop + self._number(("min",)))
 
     @cached_property
     def maxima(self) -> slice:
         """The columns that hold maxima."""
-        return self._after(self.minima.stop, "max")
+        return slice(self.minima.stop, self.minima.stop + self._number(("max",)))
+
+    @cached_property
+    def picks(self) -> tuple[tuple[Kind, int], ...]:
+        """Each pick, and its first column."""
+        return tuple((one.kind, column) for one, column in self.columns.items() if one.kind in PICKS)
 
     @cached_property
     def width(self) -> int:
-        """How many columns a tile has."""
-        return int(self.maxima.stop)
+        """How many columns an entry has."""
+        return int(self.maxima.stop + PICK_WIDTH * self._number(PICKS))
+
+    @cached_property
+    def windows(self) -> tuple[int, ...]:
+        """The windows that there are, in milliseconds."""
+        return tuple(sorted({feature.window_ms for feature in self.features}))
 
     def low_half(self, high: int) -> int:
         """The column of the low half of the sum whose high half is in column `high`."""
         return int(high + self.lows.start - self.highs.start)
 
-    def _after(self, start: int, kind: Kind) -> slice:
-        return slice(start, start + sum(one.kind == kind for one in self.columns))
+    def _number(self, kinds: Iterable[Kind]) -> int:
+        return sum(one.kind in kinds for one in self.columns)
 
 
 @lru_cache(maxsize=512)
 def _plan(view_json: str) -> Plan:
     view = FeatureViewDefinition.model_validate_json(view_json)
-    measured = [(aggregate, _measure(aggregate)) for aggregate in view.aggregates]
-    wanted = dict.fromkeys(accumulator for _, (count, other) in measured for accumulator in (count, other))
-    columns = _columns(sorted(wanted, key=lambda one: _ORDER[one.kind]))
+    wanted = dict.fromkeys(
+        Accumulator(_measure(aggregate), kind) for aggregate in view.aggregates for kind in _needs(aggregate)
+    )
+    columns = _columns([one for one in wanted if one.kind not in SKETCHES])
+    slots = dict(zip((one for one in wanted if one.kind in SKETCHES), count(), strict=False))
+    places = {**columns, **slots}
     features = tuple(
         Feature(
-            f"{aggregate.name}_{window}", aggregate.function, seconds(window) * 1000, columns[count], columns[other]
+            f"{aggregate.name}_{window}",
+            aggregate.function,
+            seconds(window) * 1000,
+            {kind: places[Accumulator(_measure(aggregate), kind)] for kind in _needs(aggregate)},
+            aggregate.quantile or 0.0,
+            aggregate.k or 0,
         )
-        for aggregate, (count, other) in measured
+        for aggregate in view.aggregates
         for window in aggregate.windows
     )
     longest = max((feature.window_ms for feature in features), default=0)
-    prefix = sha256(view.digest.encode()).digest()[:16]
-    return Plan(prefix, view.entity, seconds(view.tile) * 1000, columns, features, longest)
+    tile = seconds(view.tile) * 1000
+    grain = seconds(view.resolution) * 1000 if view.resolution else 1
+    return Plan(
+        view=view,
+        prefix=sha256(view.digest.encode()).digest()[:16],
+        tile_ms=tile,
+        grain_ms=grain,
+        sizes=_sizes(tile, grain, longest),
+        columns=columns,
+        slots=slots,
+        features=features,
+        latest=tuple(Latest(one.name, Expression.parse(one.value)) for one in view.latest),
+        longest_ms=longest,
+        max_age_ms=seconds(view.max_age) * 1000 if view.max_age else None,
+    )
 
 
-def _measure(aggregate: Aggregate) -> tuple[Accumulator, Accumulator]:
-    """The count of an aggregate's measure, and what its function needs besides; of a count, the same."""
+def _needs(aggregate: Aggregate) -> tuple[Kind, ...]:
+    if aggregate.function == "rate" and aggregate.value is None:
+        return ("count",)
+    return _NEEDS.get(aggregate.function) or (aggregate.function,)  # type: ignore[return-value]
+
+
+def _measure(aggregate: Aggregate) -> Measure:
     value = Expression.parse(aggregate.value) if aggregate.value is not None else None
-    where = Expression.parse(aggregate.where) if aggregate.where is not None else None
-    measure = Measure(value, where)
-    return Accumulator(measure, "count"), Accumulator(measure, _KINDS[aggregate.function])
+    return Measure(value, Expression.parse(aggregate.where) if aggregate.where is not None else None)
 
 
-def _columns(accumulators: Sequence[Accumulator]) -> Mapping[Accumulator, int]:
-    """The column of each accumulator, given in order of kind: the low halves of sums come after all the high ones."""
-    sums = sum(one.kind == "sum" for one in accumulators)
-    after = _ORDER["sum"]
-    return {one: place + (sums if _ORDER[one.kind] > after else 0) for place, one in enumerate(accumulators)}
+def _columns(accumulators: list[Accumulator]) -> Mapping[Accumulator, int]:
+    """The column of each accumulator: those that merge alike beside each other, then the picks."""
+    groups: tuple[tuple[Kind, ...], ...] = (("count",), _SUMS, ("min",), ("max",), PICKS)
+    columns: dict[Accumulator, int] = {}
+    place = 0
+    for kinds in groups:
+        group = [one for one in accumulators if one.kind in kinds]
+        width = PICK_WIDTH if kinds is PICKS else 1
+        columns |= {one: place + width * position for position, one in enumerate(group)}
+        # The low halves of sums come after all the high ones.
+        place += len(group) * (2 if kinds is _SUMS else width)
+    return columns
+
+
+def _sizes(tile: int, grain: int, longest: int) -> tuple[int, ...]:
+    """What records cover, from the coarsest to the finest; the entries of the finest are of the grain."""
+    sizes = [tile * min(_MOST_TILES, max(1, longest // tile))]
+    if grain < tile:
+        sizes.append(tile)
+        while sizes[-1] > _FAN_OUT * grain:
+            sizes.append(sizes[-1] // _ratio(sizes[-1] // grain))
+    return tuple(sizes)
+
+
+def _ratio(grains: int) -> int:
+    """Into how many parts a size is divided: as many as go into it, at most the fan-out where that is possible."""
+    parts = [number for number in range(2, _FAN_OUT + 1) if grains % number == 0]
+    return parts[-1] if parts else next(number for number in count(_FAN_OUT + 1) if grains % number == 0)
 
 
 _known: dict[int, tuple[FeatureViewDefinition, Plan]] = {}
