@@ -23,7 +23,7 @@ from pelton.sdk.frames import (
 )
 from pelton.tiles.expressions import Expression
 from pelton.tiles.features import of_events
-from pelton.tiles.fold import entity_text
+from pelton.tiles.entities import entity_text
 
 Ints = NDArray[np.int64]
 EVENT_TIME: Final = "event_time"

@@ -28,8 +28,9 @@ from pelton.feature.online import OnlineFeatures
 from pelton.feature.watermarks import Watermarks
 from pelton.objects import Objects
 from pelton.objects.files import Files
+from pelton.tiles.lmdb_records import LmdbRecordStore
 from pelton.tiles.reader import TileReader
-from pelton.tiles.store import LmdbTileStore
+from pelton.tiles.writer import TileWriter
 
 # Tables of rows, which are larger than other bodies.
 ROWS = (historical.PATH, datasets.ROWS_PATH)
@@ -47,7 +48,7 @@ def main() -> None:
         max_bodies=dict.fromkeys(ROWS, MAX_ROWS),
     )
     objects, watermarks, catalogue = Objects(settings.objects_url), Watermarks(), Catalogue()
-    tiles = LmdbTileStore(settings.home / "online")
+    tiles = TileWriter(LmdbRecordStore(settings.home / "online"))
     files = Files(settings.objects_url, settings.home / "cache" / "offline")
     offline = OfflineStore(files, service.units)
     ingestion = Ingestion(catalogue, tiles, offline, service.units, watermarks, service.metrics)
@@ -68,7 +69,7 @@ def main() -> None:
     service.runs(partial(service.leads("offline").lead, upkeep.run))
     service.handles(*HANDLERS)
     service.works(works(service.units, catalogue, materializer, history, watermarks))
-    reading = TileReader.over(tiles)
+    reading = TileReader.over(tiles.records)
     online = OnlineFeatures(catalogue, reading)
     materializations = Materializations(settings.kafka, tiles.offsets)
     doors = Doors(

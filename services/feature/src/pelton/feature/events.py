@@ -16,7 +16,7 @@ from pelton.feature.ingest import quarantined
 from pelton.feature.store import Rejected
 from pelton.feature.submissions import Submission
 from pelton.feature.validation import Event, Fault, printable
-from pelton.tiles.store import LmdbTileStore
+from pelton.tiles.writer import TileWriter
 
 Status = Literal["accepted", "duplicate", "rejected"]
 
@@ -33,7 +33,7 @@ class Verdict:
 class EventDoor:
     """Validates, publishes and sets aside."""
 
-    def __init__(self, catalogue: Catalogue, tiles: LmdbTileStore, publisher: Publisher, units: Units) -> None:
+    def __init__(self, catalogue: Catalogue, tiles: TileWriter, publisher: Publisher, units: Units) -> None:
         self._catalogue = catalogue
         self._tiles = tiles
         self._publisher = publisher

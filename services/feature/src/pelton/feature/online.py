@@ -14,7 +14,7 @@ from pelton.feature.catalogue.notices import Headers, headers
 from pelton.feature.selection import Feature, InvalidValueError, Selection, Selections
 from pelton.tiles.expressions import ExpressionError
 from pelton.tiles.features import Features
-from pelton.tiles.fold import entity_text
+from pelton.tiles.entities import entity_text
 from pelton.tiles.reader import TileReader
 from pelton.tiles.transformations import computed
 

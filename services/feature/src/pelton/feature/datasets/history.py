@@ -16,7 +16,7 @@ from pelton.feature.offline.reading import Span
 from pelton.feature.selection import Selection
 from pelton.tiles.expressions import ExpressionError
 from pelton.tiles.features import Features, of_events
-from pelton.tiles.fold import entity_text
+from pelton.tiles.entities import entity_text
 from pelton.tiles.transformations import computed
 
 Ints = NDArray[np.int64]
