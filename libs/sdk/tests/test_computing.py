@@ -44,8 +44,7 @@ EVENTS = pl.DataFrame(
 )
 
 
-def test_every_entity_at_a_moment(  # each call is as a project's test would have it
-) -> None:
+def test_every_entity_at_a_moment() -> None:
     found = by_carrier.compute(EVENTS, at=hours(3), event_id="id")
     assert found.to_dicts() == [
         {"carrier": "AA", "event_time": hours(3), "landings_3h": 1.0, "delay_3h": 3.0},
@@ -67,6 +66,33 @@ def test_as_it_was_known_then() -> None:
         for moment in (1, 2, 2.5, 3)
     ]
     assert known == [1, 2, 3, 4]
+
+
+def test_each_row_may_be_as_it_was_known_at_its_own_time() -> None:
+    rows = pl.DataFrame({"carrier": ["UA"] * 3, "event_time": [hours(2.1), hours(2.55), hours(3)]})
+    found = by_carrier.compute(EVENTS, at=rows, known_at="event_time", event_id="id")
+    alone = [
+        by_carrier.compute(EVENTS, at=moment, known_at=moment, event_id="id").filter(carrier="UA")
+        for moment in rows["event_time"]
+    ]
+    assert found["landings_3h"].to_list() == [2.0, 3.0, 3.0]
+    assert found["delay_3h"].to_list() == [one["delay_3h"].item() for one in alone]
+
+
+def test_an_entity_of_several_keys_is_their_values_together() -> None:
+    view = FeatureView(
+        name="gates",
+        source=landings,
+        entity=Entity(name="gate", keys=("carrier", "id")),
+        aggregates=(Aggregate(name="n", function="count", windows=("3h",)),),
+    )
+    found = view.compute(EVENTS, at=hours(3))
+    assert found.select("carrier", "id", "n_3h").rows() == [
+        ("AA", "c", 1.0),
+        ("UA", "a", 1.0),
+        ("UA", "b", 2.0),
+        ("UA", "d", 1.0),
+    ]
 
 
 def test_what_comes_later_than_the_lateness_was_never_known() -> None:
@@ -94,7 +120,7 @@ def test_times_are_times_texts_or_milliseconds() -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        (EVENTS.drop("carrier"), "view 'by_carrier' reads the column 'carrier', which the table lacks"),
+        (EVENTS.drop("carrier"), "view 'by_carrier' is by carrier, which the table lacks"),
         (EVENTS.drop("landed_at"), "reads the column 'landed_at'"),
         (EVENTS.with_columns(delay=pl.lit([1, 2])), "'delay', which is List.*: it must have numbers, texts"),
         (EVENTS.with_columns(landed_at=pl.lit(DAY.replace(tzinfo=None))), "it must have times with a zone"),

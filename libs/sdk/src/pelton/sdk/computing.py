@@ -21,9 +21,9 @@ from pelton.sdk.frames import (
     read,
     with_columns,
 )
+from pelton.tiles.entities import entity_keys
 from pelton.tiles.expressions import Expression
-from pelton.tiles.features import of_events
-from pelton.tiles.entities import entity_text
+from pelton.tiles.features import NEVER_MS, of_events
 
 Ints = NDArray[np.int64]
 EVENT_TIME: Final = "event_time"
@@ -56,19 +56,27 @@ def of_view(
 ) -> FrameT:
     """The features of a view from a table of events; `FeatureView.compute` says what each argument means."""
     reader = f"view {view.name!r}"
-    events = read(frame)
     time_field = event_time or (source.event_time if source is not None else None)
     if time_field is None:
         raise FrameError(f"{reader} does not know its source; say which column is the `event_time`")
+    events = read(frame)
+    if known_at is not None:
+        events = events[np.argsort(moments(events, arrival, reader), kind="stable").tolist()]
     if event_id is not None:
         events = events.unique(subset=[event_id], keep="first", maintain_order=True)
-    if known_at is not None:
-        events = _known(events, time_field, arrival, moment_ms(known_at), source, reader)
-    fields = sorted({*view.join_keys, *(name for text in _expressions(view) for name in Expression.parse(text).fields)})
-    columns = {name: column(events, name, reader) for name in fields}
+    times = moments(events, time_field, reader)
     asked = _asked(view, events, at, reader)
-    keys = _keys([column(asked, name, reader) for name in view.join_keys])
-    found = of_events(view, columns, moments(events, time_field, reader), keys, moments(asked, EVENT_TIME, reader))
+    known = None if known_at is None else _known(asked, known_at, reader)
+    found = of_events(
+        view,
+        {name: column(events, name, reader) for name in _fields(view)},
+        times,
+        entity_keys(view, {name: column(asked, name, reader) for name in view.join_keys}),
+        moments(asked, EVENT_TIME, reader),
+        ids=None if event_id is None else events[event_id].cast(pl.String),
+        arrivals_ms=None if known is None else _arrivals(moments(events, arrival, reader), times, source),
+        known_ms=known,
+    )
     return like(frame, with_columns(asked, {name: found.columns[name] for name in view.feature_names}))
 
 
@@ -76,19 +84,19 @@ def _features(transformation: TransformationDefinition, columns: Mapping[str, Co
     return {name: Expression.parse(text).column(columns) for name, text in sorted(transformation.features.items())}
 
 
-def _known(
-    events: pl.DataFrame, time_field: str, arrival: str, known_ms: int, source: SourceDefinition | None, reader: str
-) -> pl.DataFrame:
-    """What had arrived by a moment, in order of arrival, without what came too late for serving."""
-    arrivals = moments(events, arrival, reader)
-    order = np.argsort(arrivals, kind="stable")
-    ordered = events[order.tolist()]
-    there = arrivals[order] <= known_ms
-    if source is not None and ordered.height:
-        times = moments(ordered, time_field, reader)
-        watermark = np.concatenate([times[:1], np.maximum.accumulate(times)[:-1]])
-        there &= times >= watermark - seconds(source.lateness) * 1000
-    return ordered.filter(pl.Series(there))
+def _known(asked: pl.DataFrame, known_at: datetime | str, reader: str) -> Ints:
+    """Until when each row knows what had arrived: one moment for all, or a column's."""
+    if isinstance(known_at, str) and known_at in asked.columns:
+        return moments(asked, known_at, reader)
+    return np.full(asked.height, moment_ms(known_at), dtype=np.int64)
+
+
+def _arrivals(arrivals: Ints, times: Ints, source: SourceDefinition | None) -> Ints:
+    """When events arrived, in order; never, where serving had no use for them, as they came later than the lateness."""
+    if source is None or not times.size:
+        return arrivals
+    watermark = np.concatenate([times[:1], np.maximum.accumulate(times)[:-1]])
+    return np.where(times < watermark - seconds(source.lateness) * 1000, NEVER_MS, arrivals)
 
 
 def _asked(view: FeatureViewDefinition, events: pl.DataFrame, at: object, reader: str) -> pl.DataFrame:
@@ -103,14 +111,11 @@ def _asked(view: FeatureViewDefinition, events: pl.DataFrame, at: object, reader
     return entities.with_columns(of_moments([moment_ms(at)] * entities.height).alias(EVENT_TIME))
 
 
-def _keys(columns: list[Column]) -> list[str]:
-    (values,) = columns
-    return ["" if value is None or value != value else entity_text(value) for value in values.tolist()]  # noqa: PLR0124
-
-
-def _expressions(view: FeatureViewDefinition) -> list[str]:
+def _fields(view: FeatureViewDefinition) -> list[str]:
+    """The columns that a view reads of events."""
     measured = [text for one in view.aggregates for text in (one.value, one.where) if text is not None]
-    return [*measured, *(one.value for one in view.latest)]
+    texts = [*measured, *(one.value for one in view.latest)]
+    return sorted({*view.join_keys}.union(*(Expression.parse(text).fields for text in texts)))
 
 
 def _array(values: Any) -> Column:  # noqa: ANN401 - an array, a sequence or one value

@@ -43,10 +43,10 @@ class FeatureView(FeatureViewDefinition):
         """The view's features from a table of events, as training and serving compute them.
 
         `at` is a moment, for every entity of the events, or a table of entities with a column `event_time`: a row of
-        the result for each of its rows. With `known_at` only events count that had arrived by then, by the column
-        `arrival`, and of a declared source none that came later than its lateness allows: what serving knew at that
-        moment. `event_time` is the column of the events' times where the source is given by name alone; with an
-        `event_id`, an event whose id was there before counts for nothing.
+        the result for each of its rows. With `known_at`, a moment or a column of `at`, a row knows only events that
+        had arrived by then, by the column `arrival`, and of a declared source none that came later than its lateness
+        allows: what serving knew at that moment. `event_time` is the column of the events' times where the source is
+        given by name alone; with an `event_id`, an event whose id was there before counts for nothing.
 
         Raises:
             FrameError: a table lacks a column, or has one of another type.
