@@ -1,9 +1,10 @@
-"""How much a search for runs reads, by what PostgreSQL says of the very statements."""
+"""How much searches for runs read, by what PostgreSQL says of the very statements."""
 
 # ruff: noqa: S608 - statements are made of constants, and of what the search itself sends
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -11,7 +12,7 @@ import pytest
 
 from pelton.registry.search.grammar import RUNS
 from pelton.registry.search.parser import parse, parse_order
-from pelton.registry.tracking import search
+from pelton.registry.tracking import logged_models, search
 from pelton.registry.tracking.pool import planned
 from pelton.registry.tracking.search import Search
 
@@ -52,6 +53,18 @@ async def filled(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Pool]:
         await connection.execute("ANALYZE tracked_runs, run_metrics, run_params, run_tags")
         yield pool
         await connection.execute(EMPTY)
+
+
+@asynccontextmanager
+async def undone(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
+    """A connection whose changes are taken back."""
+    async with pool.acquire() as connection:
+        changes = connection.transaction()
+        await changes.start()
+        try:
+            yield connection
+        finally:
+            await changes.rollback()
 
 
 async def read(connection: asyncpg.Connection, experiments: Sequence[int], filter_string: str, order: list[str]) -> int:
@@ -140,9 +153,21 @@ async def test_a_first_page_is_found_without_reading_most_runs(
 async def test_without_its_index_a_first_page_would_read_them(
     filled: asyncpg.Pool, index: str, filter_string: str, order: list[str]
 ) -> None:
-    async with filled.acquire() as connection:
-        change = connection.transaction()
-        await change.start()
+    async with undone(filled) as connection:
         await connection.execute(f"DROP INDEX {index}")
         assert await read(connection, ONE, filter_string, order) > BOUND
-        await change.rollback()
+
+
+MODELS = """
+    INSERT INTO logged_models
+    SELECT 'planned' || i, 9001, 'n', 'somewhere', NULL, NULL, 'READY', 'active', i, i
+    FROM generate_series(1, 1000) AS i;
+    INSERT INTO model_metrics (model_id, run, key, value, timestamp, step)
+    SELECT 'planned' || i, i, key, i, 1, 1 FROM generate_series(1, 1000) AS i, unnest(array['acc', 'loss']) AS key
+"""
+
+
+async def test_a_logged_model_is_read_without_those_beside_it(pool: asyncpg.Pool) -> None:
+    async with undone(pool) as connection:
+        await connection.execute(MODELS)
+        assert await explained(connection, logged_models.GET, ["planned7", False]) < 10

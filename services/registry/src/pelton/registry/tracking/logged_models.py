@@ -288,10 +288,11 @@ def _on(dataset: Dataset, bind: Binds) -> str:
 
 def _latest(on_dataset: str | None) -> Related:
     """The latest value of each metric of each model."""
-    where = "" if on_dataset is None else f"WHERE {on_dataset.format(alias='every')}"
+    measured = "" if on_dataset is None else f"AND {on_dataset.format(alias='every')}"
     return Related(
-        f"""(SELECT DISTINCT ON (model_id, key) model_id, key, value FROM model_metrics AS every {where}
-             ORDER BY model_id, key, timestamp DESC, step DESC, run)""",
+        f"""LATERAL (SELECT DISTINCT ON (key) model_id, key, value FROM model_metrics AS every
+                     WHERE every.model_id = m.model_id {measured}
+                     ORDER BY key, timestamp DESC, step DESC, run)""",
         OF_MODEL,
     )
 

@@ -122,9 +122,9 @@ STATEMENTS = (
     """,
     """
     CREATE TABLE model_metrics (
-        model_id       text             NOT NULL,
+        model_id       text COLLATE "C" NOT NULL,
         run            bigint           NOT NULL,
-        key            text             NOT NULL,
+        key            text COLLATE "C" NOT NULL,
         value          double precision NOT NULL,
         timestamp      bigint           NOT NULL,
         step           bigint           NOT NULL,
