@@ -218,6 +218,72 @@ async def test_a_declared_model_keeps_the_newest_version_of_its_view(feature: Fe
     await eventually(used)
 
 
+async def test_the_catalogue_says_what_features_looked_like_how_fresh_they_are_who_uses_them_and_who_to_ask(
+    feature: Feature,
+) -> None:
+    of = view("shown_v", "shown", description="Shown in the catalogue.", tags={"area": "air"})
+    await feature.declare(source("shown", owner="ops"), of)
+    await post(feature, "transformations", transformation("shown_t", "shown_v", owner="bob"))
+    events = [event(number, DAY_0 + timedelta(hours=number), delay=float(number)) for number in range(30)]
+    await feature.publish_all("shown", events)
+    await feature.counted("shown", 30)
+    span = {"source": "shown", "start": DAY_0.isoformat(), "end": (DAY_0 + timedelta(hours=30)).isoformat()}
+    features = ["shown_v:worst_6h", "shown_t:excess"]
+    answer = await feature.client.post("/v1/datasets", json={"name": "shown", "rows": span, "features": features})
+    assert answer.status_code == 202, answer.text
+    await feature.hears(
+        ModelVersionCreated(
+            model="shown_user",
+            version=trained("shown_user", {"shown_v": of.digest}, {}),
+            run_id="r",
+            code=DIGEST,
+            definition_digest=DIGEST,
+        )
+    )
+
+    async def complete() -> dict[str, Any]:
+        found: dict[str, Any] = (await feature.client.get("/v1/catalogue/feature-views/shown_v")).json()
+        assert found["statistics"]
+        assert found["model_versions"]
+        return found
+
+    found = await eventually(complete, timeout=40)
+    assert found["model_versions"] == [{"model": "shown_user", "version": 1, "stage": "development"}]
+    assert found["freshness"]["source"] == "shown"
+    assert found["freshness"]["last_event"] == (DAY_0 + timedelta(hours=29)).isoformat()
+    assert found["freshness"]["behind_seconds"] > 10 * 365 * 86_400
+    assert (found["ask"], found["changed_by"], found["owner"]) == ("ann", "ann", "")
+    assert found["read_by"] == [{"kind": "transformation", "name": "shown_t"}]
+    assert set(found["statistics"]) == {"worst_6h"}
+    worst = found["statistics"]["worst_6h"]
+    assert (worst["rows"], worst["missing"], worst["minimum"], worst["maximum"]) == (30, 1, 0, 28)
+    computed = (await feature.client.get("/v1/catalogue/transformations/shown_t")).json()
+    assert computed["ask"] == "bob"
+    assert computed["statistics"]["excess"]["dataset"] == worst["dataset"]
+
+    searched = (await feature.client.get("/v1/catalogue", params={"q": "shown catalogue", "tag": "area=air"})).json()
+    assert [one["name"] for one in searched] == ["shown_v"]
+    assert (await feature.client.get("/v1/catalogue/feature-views/shown")).status_code == 404
+    assert (await feature.client.get("/v1/catalogue", params={"kind": "thing"})).status_code == 422
+
+
+async def test_readers_of_a_deprecated_view_are_told_with_each_answer(feature: Feature) -> None:
+    await feature.declare(source("told"), view("told_v", "told"))
+    body = {"entities": {"carrier": ["UA"]}, "features": ["told_v:flights_1h"]}
+    before = await feature.client.post("/get-online-features", json=body)
+    assert "deprecation" not in before.headers
+    deprecation = {"reason": "slow", "sunset": "2020-01-01T00:00:00Z"}
+    assert (await feature.client.put("/v1/feature-views/told_v/deprecation", json=deprecation)).status_code == 204
+    for place in ("/get-online-features", "/v1/online-features"):
+        answer = await feature.client.post(place, json=body)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["sunset"] == "Wed, 01 Jan 2020 00:00:00 GMT"
+        assert "its sunset has passed" in answer.headers["warning"]
+    withdrawn = await feature.client.delete("/v1/feature-views/told_v/deprecation", params={"reason": "needed"})
+    assert withdrawn.status_code == 204
+    assert "deprecation" not in (await feature.client.post("/get-online-features", json=body)).headers
+
+
 async def test_a_viewer_plans_and_changes_nothing(feature: Feature) -> None:
     async with feature.client_of(Role.VIEWER) as viewer:
         assert (await viewer.post("/v1/plan", json={})).json() == []
