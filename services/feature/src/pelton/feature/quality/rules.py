@@ -22,6 +22,7 @@ from pelton.contracts.definitions import (
     Unique,
     ValueOf,
 )
+from pelton.contracts.definitions.rules import ValueRule
 from pelton.feature.fields import Kind, kinds
 from pelton.tiles.expressions import Expression, ExpressionError
 
@@ -48,7 +49,7 @@ class RuleError(ValueError):
 class Broken:
     """A rule, and which of n events break it: `events` has their places, in order."""
 
-    rule: Rule
+    rule: ValueRule
     events: NDArray[np.int64]
 
 
@@ -63,8 +64,7 @@ class EventRules:
         columns = kinds(definition)
         for rule in definition.rules:
             _check_fields(rule, columns)
-        found = [(rule, _breaks(rule, columns)) for rule in definition.rules]
-        self._rules = [(rule, breaks) for rule, breaks in found if breaks is not None]
+        self._rules = [(rule, _breaks(rule, columns)) for rule in definition.rules if isinstance(rule, ValueRule)]
 
     def broken(self, columns: Columns) -> Iterator[Broken]:
         """The rules that some of the events break, in the order in which the source has them."""
@@ -122,8 +122,8 @@ def _check_fields(rule: Rule, columns: Mapping[str, Kind]) -> None:
         raise RuleError(f"rule {rule.name!r} is one of a {needs}, and {fields[0]!r} is a {columns[fields[0]]}")
 
 
-def _breaks(rule: Rule, columns: Mapping[str, Kind]) -> Breaks | None:
-    """How to find what breaks a rule; None of a rule that one event alone cannot break."""
+def _breaks(rule: ValueRule, columns: Mapping[str, Kind]) -> Breaks:
+    """How to find what breaks a rule."""
     match rule:
         case NotNull(field=field):
             return lambda events: _nulls(events[field])
@@ -151,8 +151,6 @@ def _breaks(rule: Rule, columns: Mapping[str, Kind]) -> Breaks | None:
             return lambda events: _mask(_beyond(_texts(events, field), rule))
         case Holds():
             return _not_true(rule, columns)
-        case _:
-            return None
 
 
 def _not_of_type(rule: ValueOf, kind: Kind) -> Breaks:
@@ -187,7 +185,7 @@ def _not_true(rule: Holds, columns: Mapping[str, Kind]) -> Breaks:
     def breaks(events: Columns) -> Mask:
         # An expression that reads no field still has a value for each event.
         read = fields or sorted(columns)[:1]
-        return expression.evaluate({name: _array(events[name]) for name in read}) == 0
+        return np.equal(expression.evaluate({name: _array(events[name]) for name in read}), 0)
 
     empty: dict[str, Column] = {
         name: np.zeros(0) if kind == "number" else pl.Series(name, [], dtype=pl.String)
@@ -221,7 +219,7 @@ def _beyond(texts: pl.Series, rule: Length) -> pl.Series:
 
 def _mask(truths: pl.Series) -> Mask:
     """A series of truths as an array; null is false."""
-    return truths.fill_null(value=False).to_numpy()
+    return np.asarray(truths.fill_null(value=False).to_numpy(), dtype=np.bool_)
 
 
 def _is_fraction(numbers: NDArray[np.float64]) -> Mask:
@@ -229,7 +227,7 @@ def _is_fraction(numbers: NDArray[np.float64]) -> Mask:
 
 
 def _nulls(column: Column) -> Mask:
-    return column.is_null().to_numpy() if isinstance(column, pl.Series) else np.isnan(column)
+    return _mask(column.is_null()) if isinstance(column, pl.Series) else np.isnan(column)
 
 
 def _numbers(events: Columns, field: str) -> NDArray[np.float64]:
