@@ -200,7 +200,7 @@ def _pattern(before: str, said: Statistics) -> Made:
 
 
 def _literally(said: Statistics) -> str:
-    return re.escape(said["string"]).replace("\\ ", " ")
+    return re.escape(str(said["string"])).replace("\\ ", " ")
 
 
 _CHECKS: Final[Mapping[str, Callable[[Statistics], Made]]] = {

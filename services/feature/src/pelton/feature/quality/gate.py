@@ -98,11 +98,8 @@ class Gate:
             "pelton_rule_breaks", "Events that broke a rule of their source", labels, registry=metrics.registry
         )
 
-    async def screen(self, shares: Sequence[Share]) -> list[Faults]:
-        """What the rules say of each share's events."""
-        return [await self._screen(share) for share in shares]
-
-    async def _screen(self, share: Share) -> Faults:
+    async def screen(self, share: Share) -> Faults:
+        """What the rules say of a share's events."""
         validators = self._validators()
         validator = validators[share.source]
         definition, judged = validator.definition, _Judged(share)

@@ -1,7 +1,7 @@
 """Taking in what was set aside, once its rule, its schema or the record itself is mended."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
@@ -102,7 +102,7 @@ class Replays:
         return done
 
 
-def _data(raw: bytes) -> Mapping[str, Any] | None:
+def _data(raw: bytes) -> dict[str, Any] | None:
     try:
         return _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -227,7 +227,7 @@ def _is_fraction(numbers: NDArray[np.float64]) -> Mask:
 
 
 def _nulls(column: Column) -> Mask:
-    return _mask(column.is_null()) if isinstance(column, pl.Series) else np.isnan(column)
+    return _mask(column.is_null() if isinstance(column, pl.Series) else pl.Series(np.isnan(column)))
 
 
 def _numbers(events: Columns, field: str) -> NDArray[np.float64]:
