@@ -47,7 +47,7 @@ async def trips(feature: Feature) -> list[dict[str, Any]]:
 
 def rows(count: int = 50) -> pl.DataFrame:
     chance = np.random.default_rng(1)
-    moments = [DAY_0 + timedelta(hours=int(one)) for one in chance.integers(24, 24 * DAYS, count)]
+    moments = [DAY_0 + timedelta(seconds=int(one)) for one in chance.integers(86_400, 86_400 * DAYS, count)]
     return pl.DataFrame(
         {
             "carrier": chance.choice(["UA", "AA", "B6", "??"], count),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pelton.eventkit.database import create_engine, ensure_database, migrate
 from pelton.eventkit.unit import Units
-from pelton.feature.columns import ARRIVAL, ID, LATE, OFFSET, PARTITION, TIME
+from pelton.feature.columns import ARRIVAL, ID, LATE, OFFSET, PARTITION, TIE, TIME
 from pelton.feature.offline import OfflineStore, store
 from pelton.feature.offline.files import OvertakenError, by_day, whole
 from pelton.feature.offline.reading import OfflineReader, Span
@@ -50,7 +50,7 @@ class World:
             return await store.segments(unit.connection)
 
     async def ids(self, source: str, span: Span = ALL) -> list[str]:
-        return (await self.reader.load({source: span})).events[source][ID].to_list()
+        return sorted((await self.reader.load({source: span})).events[source][ID])
 
     def on_disk(self) -> list[str]:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*.parquet"))
@@ -135,7 +135,7 @@ async def test_reading_takes_the_span_the_fields_and_what_was_known(world: World
     assert await world.ids("s", Span(1000, 3000)) == ["0/1", "0/2"]
     assert await world.ids("s", Span(0, 4000, known_ms=5000)) == ["0/0", "0/1"]
     loaded = await world.reader.load({"s": Span(0, 10, fields=frozenset({"amount"})), "nothing": ALL})
-    assert set(loaded.events["s"].columns) == {"amount", ID, TIME, PARTITION, OFFSET, ARRIVAL, LATE}
+    assert set(loaded.events["s"].columns) == {"amount", ID, TIME, PARTITION, OFFSET, ARRIVAL, LATE, TIE}
     assert loaded.events["nothing"].height == 0
     assert [(one.topic, one.start, one.end) for one in loaded.offsets] == [("pelton.data.s", 0, 4)]
 

@@ -13,7 +13,7 @@ from pelton.feature.fields import kinds
 Columns = Mapping[str, NDArray[Any]]
 
 ID, TIME, PARTITION, OFFSET = "_id", "_event_time", "_partition", "_offset"
-ARRIVAL, LATE = "_arrival", "_late"
+ARRIVAL, LATE, TIE = "_arrival", "_late", "_tie"
 
 
 def frame(
@@ -44,7 +44,7 @@ def arrays(events: pl.DataFrame) -> Columns:
     """A frame's fields as numpy arrays: float64 with NaN for null, texts as objects with None for null."""
     found: dict[str, NDArray[Any]] = {}
     for name in events.columns:
-        if name in (ID, TIME, PARTITION, OFFSET, ARRIVAL, LATE):
+        if name in (ID, TIME, PARTITION, OFFSET, ARRIVAL, LATE, TIE):
             continue
         series = events[name]
         if series.dtype == pl.Float64:

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from pelton.contracts.definitions import FeatureViewDefinition, seconds
 from pelton.contracts.definitions.training import Known
-from pelton.feature.columns import TIME, arrays
+from pelton.feature.columns import ARRIVAL, ID, LATE, TIME, arrays
 from pelton.feature.fields import fields_read
 from pelton.feature.offline.reading import Span
+from pelton.feature.offline.relations import TOO_LATE
 from pelton.feature.selection import Selection
+from pelton.tiles.entities import entity_keys
 from pelton.tiles.expressions import ExpressionError
-from pelton.tiles.features import Features, of_events
-from pelton.tiles.entities import entity_text
+from pelton.tiles.features import NEVER_MS, Features, of_events
 from pelton.tiles.transformations import computed
 
 Ints = NDArray[np.int64]
@@ -74,11 +75,6 @@ def features_of(
         raise ImpossibleDatasetError(f"a feature cannot be computed: {error}") from error
 
 
-def texts(series: pl.Series) -> list[str]:
-    """Keys and entities as the texts that tiles are kept under; of null the empty one."""
-    return ["" if value is None else entity_text(value) for value in series.to_list()]
-
-
 def ms(moment: datetime) -> int:
     """A moment in milliseconds since 1970."""
     return round(moment.timestamp() * 1000)
@@ -103,5 +99,18 @@ def demand(what: str, frame: pl.DataFrame, fields: frozenset[str]) -> None:
 def _of_view(
     view: FeatureViewDefinition, rows: pl.DataFrame, at_ms: Ints, events: pl.DataFrame, known: Known
 ) -> Features:
-    (key,) = view.join_keys
-    return of_events(view, arrays(events), events[TIME].to_numpy(), texts(rows[key]), at_ms)
+    fields = {name: events[name] for name in fields_read(view) if name in events.columns}
+    arrivals_ms = None
+    if known == "arrival":
+        too_late = (events[LATE] == TOO_LATE).to_numpy()
+        arrivals_ms = np.where(too_late, NEVER_MS, events[ARRIVAL].to_numpy())
+    return of_events(
+        view,
+        fields,
+        events[TIME].to_numpy(),
+        entity_keys(view, {name: rows[name] for name in view.join_keys}),
+        at_ms,
+        ids=events[ID],
+        arrivals_ms=arrivals_ms,
+        known_ms=at_ms if known == "arrival" else None,
+    )

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from pelton.contracts.definitions import ModelDefinition, SourceDefinition
 from pelton.contracts.definitions.training import Known
-from pelton.feature.columns import TIME, arrays
-from pelton.feature.datasets.history import ImpossibleDatasetError, demand, features_of, ms, spans, texts
+from pelton.feature.columns import OFFSET, PARTITION, TIME, arrays
+from pelton.feature.datasets.history import ImpossibleDatasetError, demand, features_of, ms, spans
 from pelton.feature.offline.reading import Span
 from pelton.feature.selection import Selection
+from pelton.tiles.entities import entity_text
 from pelton.tiles.expressions import Expression, ExpressionError
 
 
@@ -104,8 +105,8 @@ def _spine(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
             f"{', '.join(unfit)} of source {model.source!r} are texts; a model's inputs are numbers"
         )
     inside = pl.col(TIME).is_between(ms(recipe.start), ms(recipe.end), closed="left")
-    chosen = frame.filter(inside)
-    chosen = chosen.with_columns(pl.Series("key", texts(chosen[key]), dtype=pl.String))
+    chosen = frame.filter(inside).sort(PARTITION, OFFSET)
+    chosen = chosen.with_columns(_keys(chosen[key]))
     return chosen.unique(subset=["key"], keep="first", maintain_order=True)
 
 
@@ -114,16 +115,20 @@ def _labels(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     frame = events.get(label.source, pl.DataFrame())
     if frame.is_empty():
         raise ImpossibleDatasetError(f"source {label.source!r} has no events from {recipe.start} to {recipe.as_of}")
-    known = frame.filter(pl.col(TIME) < ms(recipe.as_of))
+    known = frame.filter(pl.col(TIME) < ms(recipe.as_of)).sort(PARTITION, OFFSET)
     key = recipe.sources[label.source].key
     value = _label(recipe.model)
     demand(f"source {label.source!r}", frame, value.fields | {key})
     truth = np.asarray(value.evaluate(arrays(known)), dtype=np.float64)
-    keys = pl.Series("key", texts(known[key]), dtype=pl.String)
-    found = pl.DataFrame({"key": keys, "label": truth}).filter(~pl.col("label").is_nan())
+    found = pl.DataFrame({"key": _keys(known[key]), "label": truth}).filter(~pl.col("label").is_nan())
     return found.unique(subset=["key"], keep="first", maintain_order=True).with_columns(
         (pl.col("label") != 0).cast(pl.Int8)
     )
+
+
+def _keys(fields: pl.Series) -> pl.Series:
+    """Keys as texts; of null the empty one."""
+    return pl.Series("key", ["" if one is None else entity_text(one) for one in fields.to_list()], dtype=pl.String)
 
 
 def _numbers(selection: Selection, columns: Sequence[NDArray[Any]]) -> dict[str, pl.Series]:

@@ -10,10 +10,12 @@ import polars as pl
 
 from pelton.eventkit.failures import TransientError
 from pelton.eventkit.unit import Units
-from pelton.feature.columns import ARRIVAL, LATE, OFFSET, PARTITION, TIME
+from pelton.feature.columns import ARRIVAL, ID, LATE, OFFSET, PARTITION, TIE, TIME
 from pelton.feature.offline import store
 from pelton.feature.offline.segments import Lane, Segment, day_of, path_of
 from pelton.objects.files import Files
+from pelton.tiles.hashing import hash_texts
+from pelton.tiles.measuring import ties_of
 
 # Large enough to read fast, small enough that a reader of one day of event time passes most of a file over.
 ROW_GROUP: Final = 131_072
@@ -50,13 +52,17 @@ async def write(files: Files, units: Units, lane: Lane, start: int, end: int, ev
 
 
 def whole(events: pl.DataFrame) -> pl.DataFrame:
-    """Events with every column of the store: of those from before there was an arrival, it is the event's time."""
+    """Events with every column of the store: of those from before there was an arrival, it is the event's time.
+
+    The tie, which orders events of one time, is made of the id as the online store makes it: another program that
+    reads the files need not know how.
+    """
     missing = []
     if ARRIVAL not in events.columns:
         missing.append(pl.col(TIME).alias(ARRIVAL))
     if LATE not in events.columns:
         missing.append(pl.lit(0, pl.Int8).alias(LATE))
-    return events.with_columns(missing).with_columns(
+    return events.with_columns(*missing, pl.Series(TIE, ties_of(hash_texts(events[ID])), dtype=pl.Int64)).with_columns(
         pl.col(ARRIVAL).fill_null(pl.col(TIME)), pl.col(LATE).cast(pl.Int8).fill_null(0)
     )
 

@@ -9,7 +9,7 @@ from typing import Final
 import ibis
 import ibis.expr.types as ir
 
-from pelton.feature.columns import ARRIVAL, ID, LATE, OFFSET, PARTITION, TIME
+from pelton.feature.columns import ARRIVAL, ID, LATE, OFFSET, PARTITION, TIE, TIME
 
 TOO_LATE: Final = 2
 KEY, ROW, AT = "_key", "_row", "_at"
@@ -20,6 +20,7 @@ def whole(events: ir.Table) -> ir.Table:
     return events.mutate(
         _arrival=events[ARRIVAL].fill_null(events[TIME]) if ARRIVAL in events.columns else events[TIME],
         _late=events[LATE].fill_null(0) if LATE in events.columns else ibis.literal(0, "int8"),
+        _tie=events[TIE] if TIE in events.columns else ibis.null("int64"),
     )
 
 
@@ -52,7 +53,7 @@ def of_entities(events: ir.Table, keys: Sequence[str], entities: ir.Table) -> ir
 
 def fields(events: ir.Table, names: Iterable[str]) -> ir.Table:
     """These fields of the events, where they have them, beside the store's own columns."""
-    wanted = dict.fromkeys([*names, ID, TIME, PARTITION, OFFSET, ARRIVAL, LATE])
+    wanted = dict.fromkeys([*names, ID, TIME, PARTITION, OFFSET, ARRIVAL, LATE, TIE])
     return events.select([name for name in wanted if name in events.columns])
 
 
@@ -62,16 +63,18 @@ def latest(
     """To each row (`_row`, `_at`, entities) the values of its entity's newest event before `_at`, null without one.
 
     `keys` maps each column of the rows that is part of the entity to the field of the events. Of events of one moment
-    the last by partition and offset is the newest. `as_known` looks only at what had arrived by then.
+    that of the greatest tie is the newest, as it is online. `as_known` looks only at what had arrived by then and was
+    not too late.
 
-    An as-of join, said as a plain join and a maximum, for Spark has no as-of join.
+    An as-of join, said as a plain join and a maximum: Spark has no as-of join, and no engine has one that looks at
+    arrivals too.
     """
     candidate = events.select(
         **{f"_e_{ours}": events[theirs] for ours, theirs in keys.items()},
         _time=events[TIME],
         _came=events[ARRIVAL],
         _was_late=events[LATE],
-        _place=events[PARTITION].cast("int64") * 2**40 + events[OFFSET],
+        _order=events[TIE],
         **values,
     )
     met = [rows[ours] == candidate[f"_e_{ours}"] for ours in keys]
@@ -79,7 +82,7 @@ def latest(
     if as_known:
         met += [candidate["_came"] <= rows[AT], candidate["_was_late"] != TOO_LATE]
     joined = rows.left_join(candidate, met)
-    order = ibis.window(group_by=joined[ROW], order_by=[joined["_time"].desc(), joined["_place"].desc()])
+    order = ibis.window(group_by=joined[ROW], order_by=[joined["_time"].desc(), joined["_order"].desc()])
     newest = joined.mutate(_nth=ibis.row_number().over(order))
     return newest.filter(newest["_nth"] == 0).select([ROW, AT, *keys, *values]).order_by(ROW)
 
