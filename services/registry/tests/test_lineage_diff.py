@@ -10,8 +10,8 @@ from registry_door import Door
 from registry_facts import CODE, define, trained
 
 from pelton.contracts.canonical import canonical_json, sha256
-from pelton.contracts.definitions import Aggregate
-from pelton.contracts.feature import ColumnProfile, DatasetProfile, FeatureViewApplied
+from pelton.contracts.definitions import Aggregate, TransformationDefinition
+from pelton.contracts.feature import ColumnProfile, DatasetProfile, FeatureViewApplied, TransformationApplied
 from pelton.eventkit.identity import Role
 from pelton.registry.files.manifests import Entry, Manifest
 
@@ -49,12 +49,16 @@ async def test_a_version_is_compared_with_another_in_all_that_it_was_made_of(doo
     await hear(door, source())
     await hear(door, view())
     await hear(door, FeatureViewApplied(view="route", definition=wider, definition_digest=wider.digest))
+    computed = [TransformationDefinition(name="far", request=("km",), features={"far": f"km > {n}"}) for n in (1, 2)]
+    for one in computed:
+        await hear(door, TransformationApplied(transformation="far", definition=one, definition_digest=one.digest))
     await hear(door, materialized(1, profile=profiles[0]))
     await hear(door, materialized(2, profile=profiles[1], views={"route": wider.digest}, rows=1100))
     for number, definition in ((1, define()), (2, stricter)):
         await door.declare(definition, codes[number - 1])
         views = {"route": (VIEW, wider)[number - 1].digest}
-        await door.receive(trained(number, definition, code=codes[number - 1], views=views, chosen=number - 1))
+        pins = {"views": views, "transformations": {"far": computed[number - 1].digest}}
+        await door.receive(trained(number, definition, code=codes[number - 1], chosen=number - 1, **pins))
     answer = await door.get("/diff", a="late@1", b="late@2")
     assert changed(answer, "parameters") == {"leaves": (7, 15), "layers": (None, "[10,5]")}
     assert changed(answer, "metrics") == {}
@@ -69,6 +73,7 @@ async def test_a_version_is_compared_with_another_in_all_that_it_was_made_of(doo
             {"name": "flights", "function": "count", "value": None, "where": None, "windows": ["7d"]},
         )
     }
+    assert changed(answer, "transformations") == {"far.features.far": ("km > 1", "km > 2")}
     assert changed(answer, "data")["dataset.rows"] == (1000, 1100)
     assert changed(answer, "data")["dataset.statistics.columns.distance.mean"] == (0.5, 1.0)
     assert changed(answer, "dependencies") == {}

@@ -150,6 +150,7 @@ def _words(kind: str, told: Mapping[str, Any]) -> str:
         "dataset": ("name", "rows"),
         "source": ("name",),
         "view": ("name",),
+        "transformation": ("name",),
         "definition": ("model",),
         "notebook": ("name",),
         "rules": ("stage",),

@@ -10,6 +10,7 @@ from pelton.contracts.feature import FeatureViewApplied, TransformationApplied
 from pelton.contracts.values import ModelVersion
 from pelton.eventkit.envelope import Received
 from pelton.inference.protocol import BadRequestError
+from pelton.tiles.entities import entity_key
 from pelton.tiles.expressions import Column, ExpressionError
 from pelton.tiles.features import Features
 from pelton.tiles.reader import TileReader
@@ -101,12 +102,14 @@ class FeatureReader:
     def _of_view(
         self, view: FeatureViewDefinition, entities: Mapping[str, Sequence[str]], times: NDArray[np.int64]
     ) -> Features:
-        keys = entities.get(view.entity)
-        if keys is None:
+        missing = next((name for name in view.join_keys if name not in entities), None)
+        if missing is not None:
             raise BadRequestError(
-                f"features of view {view.name!r} need the entity {view.entity!r}: send an input of that name "
+                f"features of view {view.name!r} need the entity {missing!r}: send an input of that name "
                 "(BYTES), or send the features themselves"
             )
+        columns = [entities[name] for name in view.join_keys]
+        keys = columns[0] if len(columns) == 1 else [entity_key(row) or "" for row in zip(*columns, strict=True)]
         return self._tiles.features(view, keys, times)
 
 

@@ -22,6 +22,7 @@ SECTIONS: Final = (
     "configuration",
     "rules",
     "features",
+    "transformations",
     "data",
     "sources",
     "schemas",

@@ -115,8 +115,8 @@ def _plain(node: Node) -> Iterator[tuple[str, str, Any]]:
             yield "rules", told["stage"], told["policy"]
         case Kind.RULES if told:
             yield from (("rules", name, one) for name, one in told["gates"].items())
-        case Kind.VIEW if told:
-            yield "features", told["name"], _view(told["definition"])
+        case Kind.VIEW | Kind.TRANSFORMATION if told:
+            yield _features(node)
         case Kind.SOURCE if told:
             definition = dict(told["definition"])
             yield "schemas", told["name"], definition.pop("json_schema")
@@ -138,6 +138,13 @@ def _plain(node: Node) -> Iterator[tuple[str, str, Any]]:
             yield from (("code", name, one) for name, one in told.get("source", {}).items() if name != COMMIT)
         case _:
             return
+
+
+def _features(node: Node) -> tuple[str, str, Any]:
+    name, definition = node.attributes["name"], node.attributes["definition"]
+    if node.key.kind is Kind.TRANSFORMATION:
+        return "transformations", name, definition
+    return "features", name, _view(definition)
 
 
 def _view(definition: Mapping[str, Any]) -> dict[str, Any]:

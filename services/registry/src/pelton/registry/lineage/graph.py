@@ -9,16 +9,17 @@ from typing import Any, Self
 class Kind(StrEnum):
     """What a node is, and by what it is known.
 
-    By the digest of its content: `source`, `schema`, `view`, `definition`, `rules` (what gates ask, or a stage's
-    policy), `code`, a `diff` from its commit, a `notebook`, `environment`, `lock` and a `dataset` of Pelton's own. A
-    `run` and a `decision` (the fact that asked for a training) go by their ids, a `version` by `model@version`,
-    `predictions` by `model:revision`: those that one revision of the model's traffic answered. `code` goes by its git
-    commit too, and MLflow's clients name a `dataset` `mlflow:name:digest`.
+    By the digest of its content: `source`, `schema`, `view`, `transformation`, `definition`, `rules` (what gates ask,
+    or a stage's policy), `code`, a `diff` from its commit, a `notebook`, `environment`, `lock` and a `dataset` of
+    Pelton's own. A `run` and a `decision` (the fact that asked for a training) go by their ids, a `version` by
+    `model@version`, `predictions` by `model:revision`: those that one revision of the model's traffic answered. `code`
+    goes by its git commit too, and MLflow's clients name a `dataset` `mlflow:name:digest`.
     """
 
     SOURCE = "source"
     SCHEMA = "schema"
     VIEW = "view"
+    TRANSFORMATION = "transformation"
     DATASET = "dataset"
     CODE = "code"
     DIFF = "diff"

@@ -12,7 +12,7 @@ from pelton.contracts.canonical import digest
 from pelton.contracts.definitions import StagePolicy
 from pelton.contracts.deployer import TrafficShifted
 from pelton.contracts.fact import Fact
-from pelton.contracts.feature import DatasetMaterialized, FeatureViewApplied, SourceRegistered
+from pelton.contracts.feature import DatasetMaterialized, FeatureViewApplied, SourceRegistered, TransformationApplied
 from pelton.contracts.registry import (
     CodeOrigin,
     ModelPolicySet,
@@ -37,10 +37,8 @@ def graph_of(fact: Fact, at: datetime) -> Graph:
     match fact:
         case SourceRegistered():
             return _source(fact)
-        case FeatureViewApplied():
-            definition = fact.definition.model_dump(mode="json")
-            described = Node(Key(Kind.VIEW, fact.definition_digest), {"name": fact.view, "definition": definition})
-            return Graph((described,))
+        case FeatureViewApplied() | TransformationApplied():
+            return _features(fact)
         case DatasetMaterialized():
             return _dataset(fact, at)
         case TrainingRequested():
@@ -92,6 +90,12 @@ def _source(fact: SourceRegistered) -> Graph:
     )
 
 
+def _features(fact: FeatureViewApplied | TransformationApplied) -> Graph:
+    kind = Kind.VIEW if isinstance(fact, FeatureViewApplied) else Kind.TRANSFORMATION
+    definition = fact.definition.model_dump(mode="json")
+    return Graph((Node(Key(kind, fact.definition_digest), {"name": fact.definition.name, "definition": definition}),))
+
+
 def _dataset(fact: DatasetMaterialized, at: datetime) -> Graph:
     dataset = Key(Kind.DATASET, fact.dataset)
     told = {"artifact", "rows", "positives", "columns", "span", "as_of", "offsets", "profile"}
@@ -100,6 +104,7 @@ def _dataset(fact: DatasetMaterialized, at: datetime) -> Graph:
         (
             *_edges(dataset, Role.DERIVED_FROM, Kind.SOURCE, fact.sources.values()),
             *_edges(dataset, Role.DERIVED_FROM, Kind.VIEW, fact.views.values()),
+            *_edges(dataset, Role.DERIVED_FROM, Kind.TRANSFORMATION, fact.transformations.values()),
         ),
     )
 
@@ -179,6 +184,7 @@ def _version(fact: ModelVersionCreated, at: datetime) -> Graph:
             Edge(run, Role.USED, Key(Kind.CODE, fact.code)),
             Edge(run, Role.USED, Key(Kind.DEFINITION, fact.definition_digest)),
             *_edges(run, Role.USED, Kind.VIEW, fact.version.views.values()),
+            *_edges(run, Role.USED, Kind.TRANSFORMATION, fact.version.transformations.values()),
         ),
     )
 
