@@ -33,6 +33,7 @@ VIEW = FeatureViewDefinition(
         Aggregate(name="worst", function="max", value="delay", windows=("3m",)),
     ),
 )
+BY_GATE = VIEW.model_copy(update={"name": "gates", "entity": "place", "keys": ("origin", "gate")})
 REFS = tuple(f"delays:{name}" for name in VIEW.feature_names)
 NOW = 180_000
 ENVELOPE = Envelope(
@@ -65,8 +66,8 @@ def take(store: LmdbRecordStore, origins: list[str], delays: list[float], times:
         ids=pl.Series([f"landing {place}" for place in range(len(times))]),
         times_ms=np.array(times, dtype=np.int64),
         arrivals_ms=np.array(times, dtype=np.int64),
-        events={"origin": pl.Series(origins), "delay": np.array(delays)},
-        views=[VIEW],
+        events={"origin": pl.Series(origins), "delay": np.array(delays), "gate": np.arange(len(times)) % 2 + 1.0},
+        views=[VIEW, BY_GATE],
     )
     TileWriter(store).take([batch])
 
@@ -106,6 +107,22 @@ async def test_by_entity_is_by_features_as_of_the_moment(tmp_path: Path) -> None
     assert by_entity.probabilities.tolist() == by_features.probabilities.tolist()
     with pytest.raises(BadRequestError, match="need the entity 'origin': send an input of that name"):
         answered(shared, by, reader)
+    store.close()
+
+
+async def test_an_entity_of_several_keys_is_sent_by_each_of_them(tmp_path: Path) -> None:
+    store = LmdbRecordStore(tmp_path)
+    take(store, ["EWR", "EWR", "EWR"], [5.0, 7.0, 1.0], [1_000, 61_000, 130_000])
+    reader = FeatureReader(TileReader.over(store))
+    reader._views[BY_GATE.digest] = BY_GATE
+    artifact = onnx_bytes(1)
+    pinned = version(1, artifact, request=(), features=("gates:worst_3m",), views={"gates": BY_GATE.digest})
+    by = route(Scorer.load(pinned, artifact))
+    origins, gates = tensor("origin", ["EWR", "EWR", "JFK"], "BYTES"), tensor("gate", [1, 2, 1], "INT64")
+    found = answered([origins, gates], by, reader).rows.matrices[1]
+    np.testing.assert_array_equal(found, np.array([[5], [7], [np.nan]], dtype=np.float32))
+    with pytest.raises(BadRequestError, match="need the entity 'gate'"):
+        answered([origins], by, reader)
     store.close()
 
 
