@@ -33,7 +33,7 @@ def feast(peer: Peer, repository: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pelton(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The feature service with the same project, imported from Feast's registry."""
     with ExitStack() as stack:

@@ -123,3 +123,6 @@ EVERYTHING: list[Any] = [
 
 if __name__ == "__main__":
     FeatureStore(".").apply(EVERYTHING)
+    # What Feast loads from when it is told to materialize.
+    row = {"driver_id": [500], "shop_id": ["z"], "score": [0.0], "visits": [0]}
+    pd.DataFrame(row | {"event_timestamp": [pd.Timestamp.now(tz="UTC")]}).to_parquet("visit_rows.parquet")

@@ -42,14 +42,20 @@ def test_what_the_client_writes_and_pushes_it_reads(ours: dict[str, Any]) -> Non
     assert ours["two keys"] == {"driver_id": [11], "shop_id": ["a"], "visits": [4], "score": [2.5]}
 
 
-@pytest.mark.parametrize(
-    "step",
-    ["one", "pushed", "missing", "two keys", "full names", "service", "frame", "unknown view", "unknown feature"],
-)
+@pytest.mark.parametrize("step", ["one", "pushed", "missing", "two keys", "full names", "service", "frame"])
 def test_the_client_gets_the_same_as_from_feasts_server(
     ours: dict[str, Any], theirs: dict[str, Any], step: str
 ) -> None:
     assert ours[step] == theirs[step]
+
+
+@pytest.mark.parametrize(
+    ("step", "error"), [("unknown view", "FeatureViewNotFoundException"), ("unknown feature", "RetryError")]
+)
+def test_the_client_raises_the_same_as_with_feasts_server(
+    ours: dict[str, Any], theirs: dict[str, Any], step: str, error: str
+) -> None:
+    assert (ours[step]["raised"], theirs[step]["raised"]) == (error, error)
 
 
 def test_without_a_token_the_client_says_what_is_missing(

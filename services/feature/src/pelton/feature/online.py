@@ -12,9 +12,9 @@ from pelton.contracts.definitions import FeatureViewDefinition, TransformationDe
 from pelton.feature.catalogue import Catalogue
 from pelton.feature.catalogue.notices import Headers, headers
 from pelton.feature.selection import Feature, InvalidValueError, Selection, Selections
+from pelton.tiles.entities import entity_key
 from pelton.tiles.expressions import ExpressionError
 from pelton.tiles.features import Features
-from pelton.tiles.entities import entity_text
 from pelton.tiles.reader import TileReader
 from pelton.tiles.transformations import computed
 
@@ -162,13 +162,15 @@ def _array(values: Sequence[Any]) -> NDArray[Any]:
 
 def _keys(view: FeatureViewDefinition, columns: Columns) -> list[str]:
     """The text that each row's entity is kept under."""
-    (name,) = view.join_keys
-    return [_key(value) for value in columns[name]]
+    return [_key(values) for values in zip(*(columns[name] for name in view.join_keys), strict=True)]
 
 
-def _key(value: object) -> str:
-    """An entity's value as a text; of anything but numbers and texts that of nobody."""
+def _key(values: tuple[Any, ...]) -> str:
+    """The text of an entity; where a value is neither number nor text, that of nobody."""
+    if not all(value is None or isinstance(value, (str, int, float)) for value in values):
+        return _NOBODY
     try:
-        return entity_text(value) if isinstance(value, (str, int, float)) else _NOBODY
+        key = entity_key(values)
     except OverflowError:
         return _NOBODY
+    return _NOBODY if key is None else key
