@@ -119,7 +119,8 @@ async def test_an_entity_of_several_keys_is_sent_by_each_of_them(tmp_path: Path)
     pinned = version(1, artifact, request=(), features=("gates:worst_3m",), views={"gates": BY_GATE.digest})
     by = route(Scorer.load(pinned, artifact))
     origins, gates = tensor("origin", ["EWR", "EWR", "JFK"], "BYTES"), tensor("gate", [1, 2, 1], "INT64")
-    found = answered([origins, gates], by, reader).rows.matrices[1]
+    sent = read_request(json.dumps({"inputs": [origins, gates]}).encode())
+    found = make_rows(sent, "r", by, reader, NOW).matrices[1]
     np.testing.assert_array_equal(found, np.array([[5], [7], [np.nan]], dtype=np.float32))
     with pytest.raises(BadRequestError, match="need the entity 'gate'"):
         answered([origins], by, reader)
