@@ -22,9 +22,9 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 async def flights(feature: Feature) -> str:
     await feature.declare(
-        source("batched"), view("batched_carrier", "batched"), view("batched_gate", "batched", "gate")
+        source("batched", lateness="1d"), view("batched_carrier", "batched"), view("batched_gate", "batched", "gate")
     )
-    events = [event(1, DAY_0, delay=2.5), event(2, DAY_0 + 3 * HOUR, delay=None), event(3, DAY_0, carrier="B6", gate=7)]
+    events = [event(1, DAY_0, delay=2.5), event(2, DAY_0, carrier="B6", gate=7), event(3, DAY_0 + 3 * HOUR, delay=None)]
     await feature.publish_all("batched", events)
     await feature.counted("batched", 3)
     return "batched_carrier"
