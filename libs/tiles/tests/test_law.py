@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from memory import MemoryRecordStore
 from truth import LATENESS, MINUTE, Happening, features, is_known, verdicts, views
 
 from pelton.contracts.definitions import FeatureViewDefinition
+from pelton.tiles import nodes, reader
 from pelton.tiles.features import NEVER_MS, Features, of_events
 from pelton.tiles.hashing import hash_texts
 from pelton.tiles.reader import TileReader
@@ -98,8 +100,17 @@ def shown(found: Features) -> dict[str, list[Any]]:
     return listed | {"known": found.known.tolist(), "newest_ms": newest}
 
 
+@pytest.fixture(params=[(2, 0), (2, 8), (nodes.LEAF_ENTRIES, 2)], ids=str)
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many entries fill a leaf, such that nodes are split, and how many rows are read without arrays."""
+    leaf, few = request.param
+    monkeypatch.setattr(nodes, "LEAF_ENTRIES", leaf)
+    monkeypatch.setattr(reader, "FEW", few)
+
+
+@pytest.mark.usefixtures("ways")
 @given(streams(), views(), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_online_is_offline_as_known_then_to_the_bit(
     stream: list[Happening], view: FeatureViewDefinition, data: st.DataObject
 ) -> None:

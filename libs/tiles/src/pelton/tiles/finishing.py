@@ -5,21 +5,23 @@ Online and offline come here with the same whole numbers, and so leave with the 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pelton.tiles.entries import carry
+from pelton.tiles.entries import CELL_WIDTH, carry
 from pelton.tiles.errors import TilesError
-from pelton.tiles.measuring import HALF_BITS, NO_MAX, NO_MIN, Flags, Ints
-from pelton.tiles.plan import PICK_WIDTH, SCALE, SQUARES, Feature, Plan
+from pelton.tiles.measuring import HALF_BITS, Flags, Ints
+from pelton.tiles.plan import NO_MAX, NO_MIN, PICK_WIDTH, SCALE, SQUARES, Feature, Plan
 from pelton.tiles.sketches import distincts, quantiles, tops
 
 Numbers = NDArray[np.float64]
 Column = NDArray[Any]
 Texts = Callable[[Iterable[int]], Mapping[int, str]]
 """What finds the texts that codes stand for."""
+
+NO_CELLS: Final = (np.empty(0, np.int64), np.empty((CELL_WIDTH, 0), np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,8 @@ class Totals:
     @classmethod
     def empty(cls, plan: Plan, rows: int) -> "Totals":
         """Nothing in any window; there are no cells."""
-        columns = np.zeros((plan.width, rows), np.int64)
-        columns[plan.minima] = NO_MIN
-        columns[plan.maxima] = NO_MAX
-        for kind, column in plan.picks:
-            columns[column : column + PICK_WIDTH] = NO_MIN if kind == "first" else NO_MAX
-        return cls(columns, np.empty(0, np.int64), np.empty((4, 0), np.int64))
+        columns = np.repeat(np.array(plan.nothing, np.int64)[:, np.newaxis], rows, axis=1)
+        return cls(columns, *NO_CELLS)
 
 
 def finish(plan: Plan, window_ms: int, totals: Totals, texts: Texts) -> dict[str, Column]:

@@ -130,7 +130,7 @@ class _Fast:
             for column in range(inside.start, inside.stop):
                 totals.columns[column, rows] = Extremes(columns[column], ufunc, longest).between(low, high)
         for kind, column in plan.picks:
-            counted = np.flatnonzero(columns[column] != Totals.empty(plan, 1).columns[column, 0])
+            counted = np.flatnonzero(columns[column] != plan.nothing[column])
             places = np.searchsorted(counted, low) if kind == "first" else np.searchsorted(counted, high) - 1
             inside_of = (places >= 0) & (places < counted.size)
             chosen = counted[np.clip(places, 0, max(counted.size - 1, 0))] if counted.size else places

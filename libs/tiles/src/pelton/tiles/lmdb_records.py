@@ -61,11 +61,11 @@ class LmdbRecordStore:
         try:
             with environment.begin(db=self._table) as transaction:
                 cursor = transaction.cursor()
-                if cursor.set_range(prefix):
-                    for key, value in cursor:
-                        if not key.startswith(prefix):
-                            break
-                        yield key[len(prefix) :], value
+                found = cursor.set_range(prefix)
+                # The record after the bucket may be large: it is not read.
+                while found and (key := cursor.key()).startswith(prefix):
+                    yield key[len(prefix) :], cursor.value()
+                    found = cursor.next()
         except lmdb.Error as error:
             raise self._failed("read", error) from error
 

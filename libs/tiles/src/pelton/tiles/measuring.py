@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pelton.contracts.definitions import FeatureViewDefinition
 from pelton.tiles.entities import Column, Entities
 from pelton.tiles.hashing import Hashes, hash_codes, hash_texts
-from pelton.tiles.plan import SCALE, Accumulator, Kind, Measure, Plan, plan_of
+from pelton.tiles.plan import NO_MAX, NO_MIN, SCALE, Accumulator, Kind, Measure, Plan, plan_of
 from pelton.tiles.sketches import distinct_cells, quantile_cells
 
 Ints = NDArray[np.int64]
@@ -19,8 +19,6 @@ Flags = NDArray[np.bool_]
 
 # Up to here a float64 tells millionths apart.
 LARGEST: Final = 1e9
-NO_MIN: Final = int(np.iinfo(np.int64).max)
-NO_MAX: Final = int(np.iinfo(np.int64).min)
 # A sum is `high * 2**32 + low` with `0 <= low < 2**32`: one form for one sum, and room for 2**45 values of 10**9.
 HALF_BITS: Final = 32
 HALF_MASK: Final = 2**HALF_BITS - 1

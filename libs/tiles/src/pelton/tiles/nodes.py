@@ -21,8 +21,8 @@ from pelton.tiles.records import Bytes
 FORMAT: Final = 3
 LEAF_ENTRIES: Final = 64
 _WORD: Final = 8
-_SPLIT_BIT: Final = 8
-_COUNT_BITS: Final = 16
+SPLIT_BIT: Final = 8
+COUNT_BITS: Final = 16
 REBUILD: Final = "stop the service, delete the online store, and start it again: it is rebuilt from the log"
 
 
@@ -62,11 +62,11 @@ def decode(plan: Plan, records: Sequence[Bytes | None]) -> Nodes:
             f"{FORMAT}; it was written by another version, or is damaged: {REBUILD}"
         )
     stride = 1 + plan.width
-    counts = headers >> _COUNT_BITS
+    counts = headers >> COUNT_BITS
     rest = sizes - 1 - counts * stride
     if (counts < 0).any() or (rest < 0).any() or (rest % CELL_WIDTH).any():
         raise _damaged(f"its length is not that of entries of {plan.width} columns")
-    split[present] = (headers >> _SPLIT_BIT) & 1
+    split[present] = (headers >> SPLIT_BIT) & 1
     # Which words are a header (0), entries (1) and cells (2).
     parts = np.repeat(
         np.tile(np.array([0, 1, 2], np.int8), present.size),
@@ -81,7 +81,7 @@ def decode(plan: Plan, records: Sequence[Bytes | None]) -> Nodes:
 
 def count(record: Bytes | None) -> int:
     """How many entries a record has."""
-    return int.from_bytes(record[:_WORD], "little") >> _COUNT_BITS if record else 0
+    return int.from_bytes(record[:_WORD], "little") >> COUNT_BITS if record else 0
 
 
 def encode(plan: Plan, split: Flags, entries: Entries) -> list[memoryview]:
@@ -93,7 +93,7 @@ def encode(plan: Plan, split: Flags, entries: Entries) -> list[memoryview]:
     sizes = 1 + counts * stride + cells * CELL_WIDTH
     ends = np.cumsum(sizes)
     words = np.empty(int(ends[-1]) if number else 0, "<i8")
-    words[ends - sizes] = FORMAT | split.astype(np.int64) << _SPLIT_BIT | counts << _COUNT_BITS
+    words[ends - sizes] = FORMAT | split.astype(np.int64) << SPLIT_BIT | counts << COUNT_BITS
     # Each row goes behind the headers of its own and of the former records, and the rows and cells before it.
     table = np.concatenate([entries.start[np.newaxis], entries.columns]).T
     _place(words, table, (ends - sizes + 1)[entries.group], counts, stride)

@@ -11,6 +11,8 @@ from pelton.contracts.definitions import Aggregate, FeatureViewDefinition, secon
 from pelton.contracts.definitions.features import Function
 from pelton.tiles.expressions import Expression
 
+NO_MIN: Final = 2**63 - 1
+NO_MAX: Final = -(2**63)
 SCALE: Final = 1_000_000
 """Values are accumulated as whole numbers of millionths."""
 ParallelKind = Literal["count", "sum", "square_high", "square_mixed", "square_low", "min", "max"]
@@ -132,6 +134,15 @@ class Plan:
     def width(self) -> int:
         """How many columns an entry has."""
         return int(self.maxima.stop + PICK_WIDTH * self._number(PICKS))
+
+    @cached_property
+    def nothing(self) -> tuple[int, ...]:
+        """The columns of no event."""
+        columns = [0] * self.minima.start + [NO_MIN] * (self.minima.stop - self.minima.start)
+        columns += [NO_MAX] * (self.maxima.stop - self.maxima.start)
+        for kind, _ in self.picks:
+            columns += [NO_MIN if kind == "first" else NO_MAX] * PICK_WIDTH
+        return tuple(columns)
 
     @cached_property
     def windows(self) -> tuple[int, ...]:
