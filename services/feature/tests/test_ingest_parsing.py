@@ -39,12 +39,14 @@ def with_schema(properties: dict[str, Any], **changes: object) -> SourceDefiniti
 
 def assert_as_validated(definition: SourceDefinition, values: list[bytes]) -> None:
     validator = EventValidator(definition)
-    events, refused = EventParser(validator).parse("t/0", records(values), NOW)
+    parsed = EventParser(validator).parse("t/0", records(values), NOW)
+    events, refused = parsed.events, parsed.refused
     read = [validator.read(value, NOW) for value in values]
     good = [(10 + place, one) for place, one in enumerate(read) if isinstance(one, Event)]
     bad = [(10 + place, one) for place, one in enumerate(read) if not isinstance(one, Event)]
     assert [(one.offset, one.faults) for one in refused] == bad
     assert events.offsets.tolist() == [offset for offset, _ in good]
+    assert [*parsed.raw] == [values[offset - 10] for offset, _ in good]
     assert events.ids.to_list() == [f"t/0/{offset}" for offset, _ in good]
     assert events.times_ms.tolist() == [one.time_ms for _, one in good]
     assert events.arrivals_ms.tolist() == [offset * 1000 for offset, _ in good]

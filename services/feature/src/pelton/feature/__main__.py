@@ -61,10 +61,11 @@ def main() -> None:
         for name in catalogue.validators:
             watermarks.set(name, tiles.watermark(name))
 
-    reader = service.reads("ingest", ingestion, max_records=4000)
+    reader = service.reads_columns("ingest", ingestion)
     service.starts_with(load)
     service.runs(Announcements(service.dsn, CHANNEL, catalogue.refresh).run)
     upkeep = Upkeep(files, service.units, lambda: retentions(one.definition for one in catalogue.validators.values()))
+    service.runs(ingestion.run)
     service.runs(offline.run)
     service.runs(partial(service.leads("offline").lead, upkeep.run))
     service.handles(*HANDLERS)

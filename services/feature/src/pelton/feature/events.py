@@ -1,11 +1,12 @@
 """The door for events over HTTP: each event is answered for itself, and what is good is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 
 from pelton.contracts.canonical import canonical_json
+from pelton.contracts.definitions import FeatureViewDefinition
 from pelton.contracts.topics import data_topic
 from pelton.eventkit.publisher import Outgoing, Publisher
 from pelton.eventkit.telemetry.tracing import current_traceparent
@@ -50,10 +51,15 @@ class EventDoor:
                 await quarantined(unit, source, await store.quarantine(unit.connection, bad, now), ())
         return verdicts
 
-    def counted(self, source: str) -> int:
-        """How many events of a source are in the online store."""
-        statistics = self._tiles.statistics(source)
-        return statistics.events if statistics is not None else 0
+    def counts(self, source: str) -> Mapping[str, int]:
+        """What became of a source's events: those in the online store, and of what was or was not taken in, by why."""
+        counted = self._tiles.statistics(source)
+        names = ("events", "late", "too_late", "duplicates")
+        return {name: getattr(counted, name) if counted is not None else 0 for name in names}
+
+    def kept(self, view: FeatureViewDefinition) -> Mapping[str, int]:
+        """What a version of a view keeps online: records, live tiles and finer entries in them, and their bytes."""
+        return asdict(self._tiles.kept(view))
 
     async def take_again(self, source: str, event: Submission, actor: str) -> Verdict:
         """Take one event that is set aside already: it is not set aside once more."""

@@ -276,7 +276,7 @@ def _source(doors: Doors, name: str) -> dict[str, Any]:
         "digest": definition.digest,
         "definition": definition.model_dump(mode="json"),
         "watermark": time_of(mark) if mark is not None else None,
-        "events": doors.events.counted(name),
+        **doors.events.counts(name),
     }
 
 
@@ -287,6 +287,7 @@ def _view(doors: Doors, view: FeatureViewDefinition) -> dict[str, Any]:
         "digest": view.digest,
         "definition": view.model_dump(mode="json"),
         "features": list(view.feature_names),
+        "online": doors.events.kept(view),
         "deprecation": None
         if notice is None
         else notice.fact.model_dump(mode="json") | {"since": notice.since.isoformat()},

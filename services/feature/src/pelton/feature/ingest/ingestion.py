@@ -3,66 +3,60 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 import polars as pl
 import structlog
-from aiokafka import ConsumerRecord
-from prometheus_client import Counter
 
 from pelton.contracts.definitions import seconds
 from pelton.contracts.feature import RecordsQuarantined
-from pelton.contracts.topics import DATA_PREFIX
+from pelton.contracts.topics import DATA_PREFIX, data_topic
 from pelton.contracts.values import OffsetRange
-from pelton.eventkit.failures import TransientError
-from pelton.eventkit.reader import Partition, Records
+from pelton.eventkit.failures import TransientError, is_transient
+from pelton.eventkit.reader import Partition, RecordColumns
 from pelton.eventkit.telemetry.metrics import Metrics
 from pelton.eventkit.telemetry.tracing import batch_span
 from pelton.eventkit.unit import UnitOfWork, Units
 from pelton.feature import store
 from pelton.feature.catalogue import Catalogue
-from pelton.feature.columns import ARRIVAL, ID, LATE, OFFSET, TIME, frame
-from pelton.feature.domain import Source, advance
+from pelton.feature.columns import LATE as LATE_COLUMN
+from pelton.feature.domain import Source, advance, note_too_late
+from pelton.feature.ingest.metrics import OUTCOMES, IngestMetrics
+from pelton.feature.ingest.parsing import EventParser, Events, Parsed, Refused
 from pelton.feature.offline import FLUSH_ROWS, OfflineStore
 from pelton.feature.store import Rejected
-from pelton.feature.validation import Event, printable
 from pelton.feature.watermarks import DAY_MS, Watermarks
 from pelton.tiles.writer import DUPLICATE, Batch, TileWriter
 
 log = structlog.get_logger(__name__)
 
-TRACED = 32
-# What became of an event, by the verdict on it.
-OUTCOMES = ("accepted", "late", "too_late", "duplicate")
+TRACED: Final = 32
+# So many records are looked at for their traces: those of a moment come together.
+LOOKED_AT: Final = 1000
+# Of one partition; beyond it no events are taken in until some of these are stored.
+MOST_WAITING: Final = 6 * FLUSH_ROWS
+EVERY_SECONDS: Final = 15.0
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Taken:
-    """One partition's share of a batch, parsed."""
+    """One partition's share of a batch: `kept` are the events for the offline store, with their verdicts."""
 
     source: str
     partition: int
     next_offset: int
-    events: pl.DataFrame
-    rejected: list[Rejected] = field(default_factory=list)
-
-
-class IngestMetrics:
-    """What taking in measures."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self.events = Counter(
-            "pelton_events", "Events by source and outcome", ("source", "outcome"), registry=metrics.registry
-        )
+    kept: pl.DataFrame
+    refused: Sequence[Refused]
 
 
 class Ingestion:
     """The processor of the data topics.
 
-    Tiles, ids, watermarks and online offsets commit together; the offline store covers offsets of its own. After a
-    crash both are read from the lesser offset, and each passes over what it has.
+    Tiles, ids, verdicts and online offsets are one commit of the online store; the offline store covers offsets of its
+    own. After a crash both are read from the lesser offset, and each passes over what it has.
     """
 
     def __init__(
@@ -80,15 +74,19 @@ class Ingestion:
         self._units = units
         self._watermarks = watermarks
         self._metrics = IngestMetrics(metrics)
+        self._parsers: dict[str, EventParser] = {}
         # The newest day that each source's stream has been looked at for, by this process.
         self._days: dict[str, int] = {}
-        # A dataset that flushes the offline store and a batch that adds to it take turns.
-        self.lock = asyncio.Lock()
+        self._storing: asyncio.Task[None] | None = None
 
     async def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """Go on where the store that is further behind ends."""
-        async with self.lock:
-            await self._offline.open()
+        if self._storing is not None:
+            # Whatever it fails of, what it was storing is read again.
+            await asyncio.gather(self._storing, return_exceptions=True)
+            self._storing = None
+        await self._offline.open()
+        self._tiles.forget(partitions)
         online = self._tiles.offsets()
         starts = {}
         for topic, partition in partitions:
@@ -109,92 +107,109 @@ class Ingestion:
             }
         )
 
-    async def process(self, batch: Mapping[Partition, Records]) -> None:
+    async def process(self, batch: Mapping[Partition, RecordColumns]) -> None:
         """Take a batch in."""
-        async with self.lock:
-            traceparents = _traceparents(batch)
-            with batch_span("feature.ingest", traceparents, records=sum(map(len, batch.values()))):
-                now = self._units.clock()
-                taken = await asyncio.to_thread(self._take, batch, now)
-                await self._set_aside(taken, now)
-                for one in taken:
-                    self._offline.add(one.source, one.partition, one.events, one.next_offset)
-                await self._offline.flush(least_rows=FLUSH_ROWS)
-                await self._note_progress({one.source for one in taken})
+        with batch_span("feature.ingest", _traceparents(batch), records=sum(map(len, batch.values()))):
+            now = self._units.clock()
+            # Off the event loop: this is where the time goes.
+            parsed = await asyncio.to_thread(self._parse, batch, now)
+            ends = {place: records.next_offset for place, records in batch.items()}
+            taken = await asyncio.to_thread(self._take, parsed, ends)
+            # Before the offline store covers them: until then they are read again.
+            await self._set_aside(taken, now)
+            for one in taken:
+                self._offline.add(one.source, one.partition, one.kept, one.next_offset)
+            await self._store()
+            await self._note_progress({one.source for one in taken})
 
-    def _take(self, batch: Mapping[Partition, Records], now: datetime) -> list[Taken]:
-        """Parse and fold, off the event loop: this is where the time goes."""
-        taken = [self._parse(topic, partition, records, now) for (topic, partition), records in batch.items()]
-        for one, judged in zip(taken, self._tiles.take([self._batch(one) for one in taken]), strict=True):
-            one.events = one.events.with_columns(pl.Series(LATE, judged.verdicts)).filter(pl.col(LATE) != DUPLICATE)
-            for outcome, count in zip(OUTCOMES, np.bincount(judged.verdicts, minlength=len(OUTCOMES)), strict=True):
-                self._metrics.events.labels(one.source, outcome).inc(int(count))
-            self._metrics.events.labels(one.source, "rejected").inc(len(one.rejected))
-        return taken
+    async def run(self) -> None:
+        """Tell, now and then until cancelled, of events that came too late and of what the views keep."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                for name in sorted(self._catalogue.validators):
+                    await self._note_too_late(name)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("late events are told of later", reason=str(error) or type(error).__name__)
+            for view in self._catalogue.views:
+                self._metrics.keeps(view.name, await asyncio.to_thread(self._tiles.kept, view))
 
-    def _batch(self, one: Taken) -> Batch:
-        columns = [name for name in one.events.columns if not name.startswith("_")]
+    def _parse(self, batch: Mapping[Partition, RecordColumns], now: datetime) -> dict[Partition, Parsed]:
+        return {
+            (topic, partition): self._parser(topic).parse(f"{topic}/{partition}", records, now)
+            for (topic, partition), records in batch.items()
+        }
+
+    def _take(self, parsed: Mapping[Partition, Parsed], ends: Mapping[Partition, int]) -> list[Taken]:
+        """Judge and fold."""
+        batches = [self._batch(place, one.events, ends[place]) for place, one in parsed.items()]
+        found: list[Taken] = []
+        for one, result in zip(batches, self._tiles.take(batches), strict=True):
+            events, refused = parsed[one.partition].events, parsed[one.partition].refused
+            verdicts = pl.Series(LATE_COLUMN, result.verdicts, dtype=pl.Int8)
+            kept = events.frame(one.partition[1]).with_columns(verdicts).filter(verdicts != DUPLICATE)
+            counts = np.bincount(result.verdicts, minlength=len(OUTCOMES)).tolist()
+            self._metrics.took(one.source, counts, len(refused), result.refused)
+            found.append(Taken(one.source, one.partition[1], one.next_offset, kept, refused))
+        return found
+
+    def _batch(self, place: Partition, events: Events, next_offset: int) -> Batch:
+        source = place[0].removeprefix(DATA_PREFIX)
         return Batch(
-            partition=(DATA_PREFIX + one.source, one.partition),
-            source=one.source,
-            lateness_ms=seconds(self._catalogue.validators[one.source].definition.lateness) * 1000,
-            offsets=one.events[OFFSET].to_numpy(),
-            next_offset=one.next_offset,
-            ids=one.events[ID],
-            times_ms=one.events[TIME].to_numpy(),
-            arrivals_ms=one.events[ARRIVAL].to_numpy(),
-            events={name: one.events[name] for name in columns},
-            views=self._catalogue.views_of(one.source),
-            covered=self._offline.stored(one.source, one.partition),
+            partition=place,
+            source=source,
+            lateness_ms=seconds(self._parsers[source].validator.definition.lateness) * 1000,
+            offsets=events.offsets,
+            next_offset=next_offset,
+            ids=events.ids,
+            times_ms=events.times_ms,
+            arrivals_ms=events.arrivals_ms,
+            events=events.columns,
+            views=self._catalogue.views_of(source),
+            covered=self._offline.end(source, place[1]),
         )
 
-    def _parse(self, topic: str, partition: int, records: Records, now: datetime) -> Taken:
+    def _parser(self, topic: str) -> EventParser:
         source = topic.removeprefix(DATA_PREFIX)
         validator = self._catalogue.validators.get(source)
         if validator is None:
             raise TransientError(f"source {source} is read before it is registered here")
-        good: list[Event] = []
-        ids: list[str] = []
-        places: list[tuple[int, int]] = []
-        arrivals: list[int] = []
-        rejected: list[Rejected] = []
-        for record in records:
-            event_id = _event_id(record)
-            read = validator.read(record.value or b"", now)
-            if isinstance(read, Event):
-                good.append(read)
-                ids.append(event_id)
-                places.append((partition, record.offset))
-                arrivals.append(record.timestamp)
-            else:
-                faults = [{"field": one.field, "detail": one.detail, "fix": one.fix} for one in read]
-                origin = f"{topic}/{partition}/{record.offset}"
-                rejected.append(Rejected(self._units.new_id(), source, event_id, origin, record.value or b"", faults))
-        times = [one.time_ms for one in good]
-        events = frame(validator.definition, [one.data for one in good], ids, times, places)
-        events = events.with_columns(pl.Series(ARRIVAL, arrivals, dtype=pl.Int64))
-        return Taken(source, partition, records[-1].offset + 1, events, rejected)
+        known = self._parsers.get(source)
+        if known is None or known.validator is not validator:
+            known = self._parsers[source] = EventParser(validator)
+        return known
+
+    async def _store(self) -> None:
+        """Let the offline store write beside the taking in, which waits only where writing does not keep up."""
+        if self._storing is not None and (self._storing.done() or self._offline.fullest > MOST_WAITING):
+            storing, self._storing = self._storing, None
+            await storing
+        if self._storing is None and self._offline.fullest >= FLUSH_ROWS:
+            self._storing = asyncio.create_task(self._offline.flush(least_rows=FLUSH_ROWS))
 
     async def _set_aside(self, taken: Sequence[Taken], now: datetime) -> None:
-        bad = [one for one in taken if one.rejected]
+        bad = [one for one in taken if one.refused]
         if not bad:
             return
         async with self._units.begin() as unit:
             for one in bad:
                 # After a crash some come again: the fact counts each once.
-                new = await store.quarantine(unit.connection, one.rejected, now)
+                new = await store.quarantine(unit.connection, [self._rejected(one, each) for each in one.refused], now)
                 if new:
                     offsets = [int(item.origin.rpartition("/")[2]) for item in new]
                     place = OffsetRange(
-                        topic=DATA_PREFIX + one.source,
-                        partition=one.partition,
-                        start=min(offsets),
-                        end=max(offsets) + 1,
+                        topic=data_topic(one.source), partition=one.partition, start=min(offsets), end=max(offsets) + 1
                     )
                     await quarantined(unit, one.source, new, (place,))
 
+    def _rejected(self, taken: Taken, refused: Refused) -> Rejected:
+        faults = [asdict(fault) for fault in refused.faults]
+        origin = f"{data_topic(taken.source)}/{taken.partition}/{refused.offset}"
+        return Rejected(self._units.new_id(), taken.source, refused.event_id, origin, refused.raw, faults)
+
     async def _note_progress(self, sources: set[str]) -> None:
-        offsets = self._tiles.offsets()
         for name in sources:
             statistics = self._tiles.statistics(name)
             if statistics is None:
@@ -209,14 +224,25 @@ class Ingestion:
                         events=statistics.events,
                         first_event=datetime.fromtimestamp(statistics.first_ms / 1000, UTC),
                         offsets=[
-                            OffsetRange(topic=topic, partition=partition, start=0, end=end)
-                            for (topic, partition), end in sorted(offsets.items())
-                            if topic == DATA_PREFIX + name
+                            OffsetRange(topic=data_topic(name), partition=partition, start=0, end=end)
+                            for partition, end in sorted(self._ends(name).items())
                         ],
                     )
                     await unit.append(source, facts)
                 self._days[name] = watermark // DAY_MS
             self._watermarks.set(name, watermark)
+
+    async def _note_too_late(self, name: str) -> None:
+        statistics = self._tiles.statistics(name)
+        if statistics is None or statistics.too_late == 0:
+            return
+        async with self._units.begin() as unit:
+            source = await unit.load(Source, name)
+            await unit.append(source, note_too_late(source, statistics.too_late, self._ends(name)))
+
+    def _ends(self, source: str) -> dict[int, int]:
+        topic = data_topic(source)
+        return {partition: end for (name, partition), end in self._tiles.offsets().items() if name == topic}
 
 
 async def quarantined(
@@ -231,22 +257,9 @@ async def quarantined(
     await unit.append(loaded, [fact])
 
 
-def _event_id(record: ConsumerRecord[bytes, bytes]) -> str:
-    """The CloudEvents id; a record without one counts by its place."""
-    for name, value in record.headers:
-        if name == "ce_id":
-            return printable(str(value.decode("utf-8", "replace")))
-    return f"{record.topic}/{record.partition}/{record.offset}"
-
-
-def _traceparents(batch: Mapping[Partition, Records]) -> list[str]:
+def _traceparents(batch: Mapping[Partition, RecordColumns]) -> list[str]:
     """The traces that a batch's records are of, in their order, as many as a span may well link to."""
     found: dict[bytes, None] = {}
     for records in batch.values():
-        for record in records:
-            for name, value in record.headers:
-                if name == "traceparent" and value is not None:
-                    found[value] = None
-            if len(found) >= TRACED:
-                break
+        found |= dict.fromkeys(filter(None, records.head(LOOKED_AT).header("traceparent")))
     return [value.decode("latin-1") for value in found][:TRACED]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import compress
 from operator import attrgetter
 from typing import Any, Final
 
@@ -66,6 +67,44 @@ class Refused:
     faults: Sequence[Fault]
 
 
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The records of a partition: those that are events, with their bytes in `raw`, and those that are refused."""
+
+    events: Events
+    raw: Sequence[bytes]
+    refused: Sequence[Refused]
+
+    def without(self, faults: Mapping[int, Sequence[Fault]]) -> "Parsed":
+        """The same with events refused, for what is wrong with them, by their places."""
+        if not faults:
+            return self
+        events = self.events
+        places = sorted(faults)
+        ids = events.ids.gather(places).to_list()
+        refused = [
+            Refused(int(events.offsets[place]), event_id, self.raw[place], faults[place])
+            for place, event_id in zip(places, ids, strict=True)
+        ]
+        kept = np.ones(len(events.ids), np.bool_)
+        kept[places] = False
+        columns = {
+            name: column.filter(kept) if isinstance(column, pl.Series) else column[kept]
+            for name, column in events.columns.items()
+        }
+        return Parsed(
+            Events(
+                events.offsets[kept],
+                events.ids.filter(kept),
+                events.times_ms[kept],
+                events.arrivals_ms[kept],
+                columns,
+            ),
+            list(compress(self.raw, kept.tolist())),
+            sorted([*self.refused, *refused], key=attrgetter("offset")),
+        )
+
+
 class EventParser:
     """Parses the events of one source. It says of each what `EventValidator` says, of most of them all at once.
 
@@ -86,7 +125,7 @@ class EventParser:
         empty = dict.fromkeys(fields.values()) | {fields[definition.event_time]: ""}
         self._undecoded = msgspec.defstruct("Undecoded", list(empty))(**empty)
 
-    def parse(self, place: str, records: RecordColumns, now: datetime) -> tuple[Events, list[Refused]]:
+    def parse(self, place: str, records: RecordColumns, now: datetime) -> Parsed:
         """Parse the records of a partition, whose name stands in for the ids of those that have none."""
         values, ids = records.values(), event_ids(place, records)
         rows = self._rows(values)
@@ -97,7 +136,7 @@ class EventParser:
         for column in numbers.values():
             plain &= ~(np.abs(column) >= LARGEST)
         times = milliseconds(moments)
-        refused: dict[int, Refused] = {}
+        faults: dict[int, Sequence[Fault]] = {}
         for row in np.flatnonzero(~plain).tolist():
             read = self.validator.read(values[row], now)
             if isinstance(read, Event):
@@ -107,7 +146,7 @@ class EventParser:
                 for name, listed in texts.items():
                     listed[row] = read.data.get(name)
             else:
-                refused[row] = Refused(int(records.offsets[row]), ids[row], values[row], read)
+                faults[row] = read
         events = Events(
             records.offsets,
             pl.Series(ids, dtype=pl.String),
@@ -117,7 +156,7 @@ class EventParser:
             {name: column + 0.0 for name, column in numbers.items()}
             | {name: pl.Series(name, listed, dtype=pl.String) for name, listed in texts.items()},
         )
-        return (_without(events, list(refused)) if refused else events), list(refused.values())
+        return Parsed(events, values, ()).without(faults)
 
     def _rows(self, values: Sequence[bytes]) -> list[Any]:
         if self._decoder is None:
@@ -147,21 +186,6 @@ def event_ids(place: str, records: RecordColumns) -> list[str]:
             for one, offset in zip(raw, records.offsets.tolist(), strict=True)
         ]
     return ids if "\0" not in "".join(ids) else list(map(printable, ids))
-
-
-def _without(events: Events, refused: Sequence[int]) -> Events:
-    kept = np.ones(len(events.ids), np.bool_)
-    kept[refused] = False
-    return Events(
-        events.offsets[kept],
-        events.ids.filter(kept),
-        events.times_ms[kept],
-        events.arrivals_ms[kept],
-        {
-            name: column.filter(kept) if isinstance(column, pl.Series) else column[kept]
-            for name, column in events.columns.items()
-        },
-    )
 
 
 def _floats(values: Any) -> Numbers:  # noqa: ANN401 - numbers, truth values and None
