@@ -1,17 +1,20 @@
 """Definitions over HTTP: registered, planned, deprecated and removed, and heard of by every replica."""
 
 import asyncio
+import io
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 from feature_definitions import DAY_0, event, model, source, view
 from feature_process import Feature
 
 from pelton.contracts.fact import Fact
 from pelton.contracts.registry import ModelRegistered, ModelStageChanged, ModelVersionCreated
-from pelton.contracts.values import Artifact, Evaluation, ModelVersion
+from pelton.contracts.trainer import TrainingRequested, Trigger
+from pelton.contracts.values import Artifact, Evaluation, ModelVersion, Window
 from pelton.eventkit.announcements import Announcements
 from pelton.eventkit.database import create_engine
 from pelton.eventkit.identity import Role
@@ -265,6 +268,56 @@ async def test_the_catalogue_says_what_features_looked_like_how_fresh_they_are_w
     assert [one["name"] for one in searched] == ["shown_v"]
     assert (await feature.client.get("/v1/catalogue/feature-views/shown")).status_code == 404
     assert (await feature.client.get("/v1/catalogue", params={"kind": "thing"})).status_code == 422
+
+
+async def test_a_transformation_is_an_input_of_a_model_and_its_dataset_pins_it_and_the_views_behind_it(
+    feature: Feature,
+) -> None:
+    of = view("fed_v", "fed")
+    await feature.declare(source("fed"), of)
+    digest = (await post(feature, "transformations", transformation("fed_t", "fed_v")))["digest"]
+    definition = model("fed", "fed", ["fed_t:excess"], name="feeding")
+    events = [event(number, DAY_0 + timedelta(minutes=20 * number), delay=float(number)) for number in range(100)]
+    await feature.publish_all("fed", events)
+    await feature.counted("fed", 100)
+    start, end = DAY_0, DAY_0 + timedelta(days=1)
+    code = Artifact(digest=DIGEST, size=1, format="zip")
+    await feature.hears(
+        ModelRegistered(model="feeding", definition=definition, definition_digest=definition.digest, code=code)
+    )
+
+    async def known() -> bool:
+        shown = (await feature.client.get("/v1/catalogue/transformations/fed_t")).json()
+        assert shown["models"] == [{"model": "feeding", "owner": ""}]
+        return True
+
+    await eventually(known)
+    await feature.hears(
+        TrainingRequested(
+            training_id="feeding-1",
+            model="feeding",
+            trigger=Trigger(kind="manual", moment=end, event_id="e", detail=""),
+            span=Window(start=start, end=end),
+            as_of=end,
+            definition_digest=definition.digest,
+            seed=1,
+        ),
+    )
+
+    async def made() -> dict[str, Any] | None:
+        assert not (failed := await feature.facts("dataset_failed", training_id="feeding-1")), failed
+        return next(iter(await feature.facts("dataset_materialized", training_id="feeding-1")), None)
+
+    fact = await eventually(made, timeout=40)
+    assert fact["views"] == {"fed_v": of.digest}
+    assert fact["transformations"] == {"fed_t": digest}
+    content = (await feature.client.get(f"/v1/datasets/{fact['dataset']}/content")).content
+    dataset = pl.read_parquet(io.BytesIO(content))
+    assert dataset.columns == ["key", "event_time", "gate", "fed_t__excess", "label"]
+    # Each event is twenty minutes after the one before: the six of the two hours before are usual.
+    expected = [number - sum(range(number - 6, number)) / 6 for number in range(6, dataset.height)]
+    assert dataset["fed_t__excess"].to_list()[6:] == expected
+    assert dataset["fed_t__excess"].is_null().sum() + dataset["fed_t__excess"].is_nan().sum() == 1
 
 
 async def test_readers_of_a_deprecated_view_are_told_with_each_answer(feature: Feature) -> None:
