@@ -140,12 +140,14 @@ def is_known(view: FeatureViewDefinition, counted: Sequence[Happening], entity: 
     return any(time < at_ms for time in times) if view.latest else any(end - longest <= time < end for time in times)
 
 
-def _of(value: str, event: Happening) -> Any:
-    found = NUMBERS[value](event) if value in NUMBERS else TEXTS[value](event)
-    return None if found is None or found != found else found
+def _of(value: str, event: Happening) -> float | str | None:
+    if value in TEXTS:
+        return TEXTS[value](event)
+    found = NUMBERS[value](event)
+    return None if math.isnan(found) else found
 
 
-def _value(aggregate: Aggregate, inside: Sequence[Happening], window_s: int) -> Any:
+def _value(aggregate: Aggregate, inside: Sequence[Happening], window_s: int) -> Any:  # noqa: ANN401, C901 - a case for each function
     values = [] if aggregate.value is None else [v for v in (_of(aggregate.value, e) for e in inside) if v is not None]
     # Python's round is half to even on the double's exact value.
     fixed = [round(v * 10**6) for v in values if not isinstance(v, str) and abs(v) <= LARGEST]
