@@ -24,12 +24,16 @@ _FIRST_DAY: Final = 3
 _LAST_MS: Final = 2.0**52
 
 
-def _by_value(function: Callable[..., float]) -> Function:
-    """A function of `math`, value by value: null outside its domain, an infinity beyond the range of a double."""
+def _by_value(function: Callable[..., float], at_its_poles: Callable[..., float] | None = None) -> Function:
+    """A function of `math`, value by value: null outside its domain, an infinity beyond the range of a double.
+
+    `at_its_poles` gives the same, and infinities where `math` refuses: it is asked where `math` refused a value.
+    """
+    patient = at_its_poles or function
 
     def one(*values: float) -> float:
         try:
-            return function(*values)
+            return patient(*values)
         except ValueError:
             return math.nan
         except OverflowError:
@@ -109,13 +113,13 @@ FUNCTIONS: Final[Mapping[str, tuple[int, Function]]] = {
     "expm1": (1, _by_value(math.expm1)),
     "floor": (1, np.floor),
     "hour": (1, _of_moment(lambda moments: moments // HOUR_MS % 24)),
-    "log": (1, _by_value(_log)),
-    "log1p": (1, _by_value(_log1p)),
+    "log": (1, _by_value(math.log, _log)),
+    "log1p": (1, _by_value(math.log1p, _log1p)),
     "maximum": (2, _greater),
     "minimum": (2, _lesser),
     "minute": (1, _of_moment(lambda moments: moments // MINUTE_MS % 60)),
     "month": (1, _of_moment(_month)),
-    "power": (2, _by_value(_power)),
+    "power": (2, _by_value(math.pow, _power)),
     "round": (1, np.rint),
     "sign": (1, np.sign),
     "sin": (1, _by_value(math.sin)),
