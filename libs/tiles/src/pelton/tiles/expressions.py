@@ -182,7 +182,8 @@ def _evaluate(node: ast.expr, columns: Columns, text: str) -> Any:  # noqa: ANN4
             return _all(truths) if isinstance(op, ast.And) else _not(_all([_not(truth) for truth in truths]))
         case ast.Compare(left=left, ops=ops, comparators=others):
             sides = [_evaluate(side, columns, text) for side in (left, *others)]
-            return _all([_compare(a, op, b, text) for a, op, b in zip(sides, ops, sides[1:], strict=False)])
+            compared = [_compare(a, op, b, text) for a, op, b in zip(sides, ops, sides[1:], strict=False)]
+            return _all(compared) if len(compared) > 1 else compared[0]
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return _call(name, [_evaluate(argument, columns, text) for argument in arguments], text)
     raise ExpressionError(f"{text!r} cannot be evaluated")
