@@ -162,7 +162,13 @@ def _array(values: Sequence[Any]) -> NDArray[Any]:
 
 def _keys(view: FeatureViewDefinition, columns: Columns) -> list[str]:
     """The text that each row's entity is kept under."""
-    return [_key(values) for values in zip(*(columns[name] for name in view.join_keys), strict=True)]
+    if len(view.join_keys) > 1:
+        return [_key(values) for values in zip(*(columns[name] for name in view.join_keys), strict=True)]
+    # What almost every request has: whole numbers and texts, which are their own text.
+    return [
+        value if type(value) is str else str(value) if type(value) is int else _key((value,))
+        for value in columns[view.join_keys[0]]
+    ]
 
 
 def _key(values: tuple[Any, ...]) -> str:

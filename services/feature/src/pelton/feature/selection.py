@@ -1,5 +1,6 @@
 """Which features a request means: references and feature services, resolved against what is registered."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeVar
@@ -103,13 +104,17 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Features in the order that they were asked for, the views that they are read from, and the keys of those."""
+    """Features in the order that they were asked for, the views that they are read from, and the keys of those.
+
+    `ambiguous` are the names that more than one of the features has, without the name of its view.
+    """
 
     features: tuple[Feature, ...]
     views: Mapping[str, FeatureViewDefinition]
     transformations: Mapping[str, TransformationDefinition]
     join_keys: frozenset[str]
     request: frozenset[str]
+    ambiguous: tuple[str, ...]
 
     def check(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Check that a request has every key and every field that is needed.
@@ -126,11 +131,6 @@ class Selection:
                 f"Required request data source features {missing} not found in the entity rows, but required by "
                 "feature views"
             )
-
-    def ambiguous(self) -> list[str]:
-        """The names that more than one of the features has, without the name of its view."""
-        names = [one.name for one in self.features]
-        return sorted({name for name in names if names.count(name) > 1})
 
 
 class Selections:
@@ -197,7 +197,9 @@ class Selections:
                 views[group] = _having(view, name)
         join_keys = frozenset(key for view in views.values() for key in view.join_keys)
         request = frozenset(field for one in transformations.values() for field in one.request)
-        return Selection(tuple(features), views, transformations, join_keys, request)
+        counts = Counter(one.name for one in features)
+        ambiguous = tuple(sorted(name for name, count in counts.items() if count > 1))
+        return Selection(tuple(features), views, transformations, join_keys, request, ambiguous)
 
     def _kind(self, view: FeatureViewDefinition, feature: str) -> Kind:
         """What a feature's values are: a picked value of a field is what the source's schema says of that field."""

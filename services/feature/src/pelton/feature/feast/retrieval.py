@@ -74,12 +74,12 @@ def select(online: OnlineFeatures, request: Retrieval) -> Selection:
         selection = selections.of_service(request.feature_service)
     else:
         selection = selections.of(request.features)
-    if not request.full_feature_names and (twice := selection.ambiguous()):
+    if selection.ambiguous and not request.full_feature_names:
         raise FeastError(
             500,
             "FeatureNameCollisionError",
-            f"Duplicate features named {', '.join(twice)} found.\nTo resolve this collision, either use the full "
-            "feature name by setting 'full_feature_names=True', or ensure that the features in question have "
+            f"Duplicate features named {', '.join(selection.ambiguous)} found.\nTo resolve this collision, either use "
+            "the full feature name by setting 'full_feature_names=True', or ensure that the features in question have "
             "different names.",
         )
     return selection
