@@ -108,12 +108,32 @@ def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(reader, "FEW", few)
 
 
+def law(examples: int) -> settings:
+    return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
 @pytest.mark.usefixtures("ways")
 @given(streams(), views(), st.data())
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@law(12)
 def test_online_is_offline_as_known_then_to_the_bit(
     stream: list[Happening], view: FeatureViewDefinition, data: st.DataObject
 ) -> None:
+    check_law(stream, view, data)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("ways")
+@given(streams(), views(), st.data())
+@law(250)
+def test_online_is_offline_as_known_then_to_the_bit_in_many_cases(
+    stream: list[Happening], view: FeatureViewDefinition, data: st.DataObject
+) -> None:
+    check_law(stream, view, data)
+
+
+def check_law(stream: list[Happening], view: FeatureViewDefinition, data: st.DataObject) -> None:
+    """Take the stream in, in batches cut anywhere, and ask after each: online, offline, and the definition."""
     writer = TileWriter(MemoryRecordStore())
     judged = verdicts(stream)
     kept = [(event, verdict) for event, verdict in zip(stream, judged, strict=True) if verdict != DUPLICATE]

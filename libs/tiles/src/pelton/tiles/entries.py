@@ -89,7 +89,8 @@ def combined(plan: Plan, entries: Entries) -> Entries:
     if not entries.group.size:
         return Entries(entries.group, entries.start, entries.columns, cell_group, cells)
     ranks = _ranks(entries.group, entries.start)
-    order = np.argsort(ranks) if ranks is not None else np.lexsort((entries.start, entries.group))
+    # Stable, because that merges what is sorted already.
+    order = np.argsort(ranks, kind="stable") if ranks is not None else np.lexsort((entries.start, entries.group))
     group, start = entries.group[order], entries.start[order]
     first = np.flatnonzero(np.concatenate([[True], (group[1:] != group[:-1]) | (start[1:] != start[:-1])]))
     columns = np.take(entries.columns, order, axis=1)

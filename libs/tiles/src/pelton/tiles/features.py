@@ -42,15 +42,16 @@ def of_events(
     at_ms: Ints,
     *,
     ids: pl.Series | None = None,
+    ties: Ints | None = None,
     arrivals_ms: Ints | None = None,
     known_ms: Ints | None = None,
 ) -> Features:
     """The features of each (entity, moment) from events, each of them counted; their columns have shape (m,).
 
-    Keys are texts as `entity_key` makes them. Events of one time are told apart by their `ids`, as they are online;
-    without them by their order. With `arrivals_ms`, of shape (m,), and `known_ms`, of shape (n,), a row knows the
-    events that had arrived by then: what it would have been told online, if events that were too late for the online
-    store have the arrival `NEVER_MS`.
+    Keys are texts as `entity_key` makes them. Events of one time are told apart by their `ids`, as they are online, or
+    by the `ties` that were made of these before; without either by their order. With `arrivals_ms`, of shape (m,), and
+    `known_ms`, of shape (n,), a row knows the events that had arrived by then: what it would have been told online, if
+    events that were too late for the online store have the arrival `NEVER_MS`.
 
     Raises:
         ExpressionError: a field that the view reads, or its entity, is missing.
@@ -58,7 +59,7 @@ def of_events(
     plan = plan_of(view)
     entities = Entities.of(entity_keys(view, events))
     rows = entities.places(keys if isinstance(keys, pl.Series) else pl.Series(keys, dtype=pl.String))
-    ties = ties_of(hash_texts(ids)) if ids is not None else None
+    ties = ties_of(hash_texts(ids)) if ids is not None else ties
     known = (arrivals_ms, known_ms) if arrivals_ms is not None and known_ms is not None else None
     timeline = Timeline.of(entities.place, times_ms, ties, rows, at_ms, known)
     columns: dict[str, NDArray[Any]] = {}

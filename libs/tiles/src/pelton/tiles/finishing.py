@@ -59,7 +59,8 @@ def _finished(plan: Plan, feature: Feature, totals: Totals, texts: Texts) -> Col
     columns, place = totals.columns, feature.place
     match feature.function:
         case "count":
-            return columns[place["count"]].astype(np.float64)
+            counts: Numbers = columns[place["count"]].astype(np.float64)
+            return counts
         case "sum":
             return _sum(plan, columns, place["sum"]) / SCALE
         case "mean":
@@ -69,7 +70,8 @@ def _finished(plan: Plan, feature: Feature, totals: Totals, texts: Texts) -> Col
         case "rate":
             seconds = feature.window_ms / 1000
             if "count" in place:
-                return columns[place["count"]] / seconds
+                rates: Numbers = columns[place["count"]] / seconds
+                return rates
             return _sum(plan, columns, place["sum"]) / (SCALE * seconds)
         case "min":
             return _extreme(columns[place["min"]], NO_MIN)

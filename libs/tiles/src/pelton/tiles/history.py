@@ -50,7 +50,7 @@ class Timeline:
             within, stride = np.searchsorted(distinct, times[held]), distinct.size + 1
         ranks = place[held] * stride + within
         if (ranks[1:] < ranks[:-1]).any() or ties is not None:
-            order = np.argsort(ranks, kind="stable") if ties is None else np.lexsort((ties[held], ranks))
+            order = np.argsort(ranks, kind="stable") if ties is None else _order(ranks, ties[held])
             held, ranks = held[order], ranks[order]
         arrivals, known_ms = (known[0][held], known[1]) if known is not None else (None, None)
         return cls(held, ranks, times[held], rows, at_ms, arrivals, known_ms, distinct, least, stride)
@@ -72,6 +72,17 @@ class Timeline:
         longest = int((high - low).max(initial=1))
         places = Extremes(self.arrivals, np.minimum, longest).last_at_most(low, high, self.known_ms)
         return np.where(places >= low, places, -1)
+
+
+def _order(ranks: Ints, ties: Ints) -> Ints:
+    """Where the least rank is, then the next, and of one rank the least tie: few ranks are of several events."""
+    order = np.argsort(ranks)
+    ranked = ranks[order]
+    same = ranked[1:] == ranked[:-1]
+    shared = np.flatnonzero(np.concatenate([same, [False]]) | np.concatenate([[False], same]))
+    of_shared = order[shared]
+    order[shared] = of_shared[np.lexsort((ties[of_shared], ranks[of_shared]))]
+    return order
 
 
 def windowed(plan: Plan, measured: Measured, timeline: Timeline, ends: Ints) -> tuple[dict[str, Column], Flags]:
@@ -158,7 +169,7 @@ def _add(plan: Plan, totals: Ints, columns: Ints, row: Ints, event: Ints) -> Non
         totals[:, row[first]] = merged(plan, np.take(columns, event, axis=1), first)
 
 
-def _cells_by_event(measured: Measured, timeline: Timeline) -> list[tuple[int, Ints, Ints, Ints]]:
+def _cells_by_event(measured: Measured, timeline: Timeline) -> list[tuple[int, Ints, Ints]]:
     """The cells of each slot: its number, the cell of each event, what is added to it (0 for nothing)."""
     found = []
     for slot, cells in measured.cells.items():

@@ -72,7 +72,7 @@ class _Values:
     """The value of each event under a measure: which events count, and their values as far as they were asked for."""
 
     counted: Flags
-    column: NDArray[Any] | None = None
+    column: NDArray[Any]
     held: Flags | None = None
     scaled: Ints | None = None
     codes: Ints | None = None
@@ -168,10 +168,11 @@ def _values(measuring: _Measuring, measured: Measure) -> _Values:
         counted = np.ones(measuring.times.size, dtype=np.bool_)
         if measured.where is not None:
             counted = measured.where.evaluate(measuring.columns) == 1.0
-        known = measuring.found[measured] = _Values(counted)
+        column = np.zeros(measuring.times.size)
         if measured.value is not None:
-            known.column = measured.value.column(measuring.columns)
-            known.counted = counted & ~_is_null(known.column)
+            column = measured.value.column(measuring.columns)
+            counted = counted & ~_is_null(column)
+        known = measuring.found[measured] = _Values(counted, column)
     return known
 
 
@@ -252,11 +253,12 @@ def _cells(measuring: _Measuring, accumulator: Accumulator) -> Cells:
     return Cells(rows, cells, ranks)
 
 
-def _is_text(column: Column | None) -> bool:
-    return column is not None and column.dtype == object
+def _is_text(column: NDArray[Any]) -> bool:
+    return column.dtype == object
 
 
-def _is_null(column: Column) -> Flags:
+def _is_null(column: NDArray[Any]) -> Flags:
     if _is_text(column):
         return np.fromiter((value is None for value in column), np.bool_, len(column))
-    return np.isnan(column)  # type: ignore[arg-type]
+    gaps: Flags = np.isnan(column)
+    return gaps

@@ -107,17 +107,21 @@ class Merge:
         addresses = [(buckets[one], names[place]) for one, place in zip(start.tolist(), entity.tolist(), strict=True)]
         before = self.store.get(addresses)
         by_node = _by_node(added, size, first)
-        record, passed = self._changed(level, nodes.decode(self.plan, before), by_node)
-        self.puts += zip(addresses, record, strict=True)
-        self._count(level, start, before, record)
+        old = nodes.decode(self.plan, before)
+        new, passed = self._changed(level, old, by_node)
+        records = nodes.encode(self.plan, new)
+        self.puts += zip(addresses, records, strict=True)
+        more = np.bincount(new.entries.group, minlength=start.size)
+        more -= np.bincount(old.entries.group, minlength=start.size)
+        self._count(level, start, before, records, more)
         return passed.regrouped(entity)
 
-    def _changed(self, level: int, old: nodes.Nodes, added: Entries) -> tuple[list[memoryview], Entries]:
-        """The records with entries added, and the entries that their children get; groups are the nodes' places."""
+    def _changed(self, level: int, old: nodes.Nodes, added: Entries) -> tuple[nodes.Nodes, Entries]:
+        """The nodes with entries added, and the entries that their children get; groups are the nodes' places."""
         plan = self.plan
         if level + 1 == len(plan.sizes):
             after = combined(plan, joined(plan, [old.entries, added]))
-            return nodes.encode(plan, old.split, after), Entries.empty(plan)
+            return nodes.Nodes(old.split, after), Entries.empty(plan)
         child = plan.sizes[level + 1]
         if not old.split.any():
             after = combined(plan, joined(plan, [old.entries, added]))
@@ -132,20 +136,20 @@ class Merge:
             after = combined(plan, joined(plan, [after.within(~crowded), fine.coarser(child)]))
             passed.append(fine)
         down = joined(plan, passed)
-        return nodes.encode(plan, old.split | crowded, after), combined(plan, down) if len(passed) > 1 else down
+        return nodes.Nodes(old.split | crowded, after), combined(plan, down) if len(passed) > 1 else down
 
-    def _count(self, level: int, start: Ints, before: list[bytes | None], after: list[memoryview]) -> None:
+    def _count(
+        self, level: int, start: Ints, before: list[bytes | None], after: list[memoryview], entries: Ints
+    ) -> None:
         new = np.fromiter((record is None for record in before), np.int64, len(before))
-        bytes_before = np.fromiter((len(record or b"") for record in before), np.int64, len(before))
-        entries_before = np.fromiter((nodes.count(record) for record in before), np.int64, len(before))
-        bytes_after = np.fromiter(map(len, after), np.int64, len(after))
-        entries_after = np.fromiter(map(nodes.count, after), np.int64, len(after))
+        grown = np.fromiter(map(len, after), np.int64, len(after))
+        grown -= np.fromiter((len(record or b"") for record in before), np.int64, len(before))
         distinct, place = np.unique(start, return_inverse=True)
-        grown = [
+        sums = [
             np.bincount(place, weights=one, minlength=distinct.size).astype(np.int64).tolist()
-            for one in (new, entries_after - entries_before, bytes_after - bytes_before)
+            for one in (new, entries, grown)
         ]
-        for one, *more in zip(distinct.tolist(), *grown, strict=True):
+        for one, *more in zip(distinct.tolist(), *sums, strict=True):
             self.kept.nodes[level, one] = self.kept.nodes.get((level, one), Kept()) + Kept(*more)
 
     def _add_texts(self, measured: Measured, horizon_ms: int) -> None:
@@ -185,4 +189,6 @@ def _places(sorted_keys: Ints, keys: Ints) -> Ints:
     """The place of each (group, number) among some that are sorted and have it."""
     least = int(min(sorted_keys[1].min(), keys[1].min()))
     stride = int(max(sorted_keys[1].max(), keys[1].max())) - least + 1
-    return np.searchsorted(sorted_keys[0] * stride + sorted_keys[1] - least, keys[0] * stride + keys[1] - least)
+    ranks, wanted = (one[0] * stride + one[1] - least for one in (sorted_keys, keys))
+    places: Ints = np.searchsorted(ranks, wanted)
+    return places

@@ -28,7 +28,7 @@ REBUILD: Final = "stop the service, delete the online store, and start it again:
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
-    """Records that were read: which are split, and the entries of all, by the place of their record."""
+    """What records hold: which of them are split, and the entries of all, by the place of their record."""
 
     split: Flags
     entries: Entries
@@ -79,13 +79,9 @@ def decode(plan: Plan, records: Sequence[Bytes | None]) -> Nodes:
     )
 
 
-def count(record: Bytes | None) -> int:
-    """How many entries a record has."""
-    return int.from_bytes(record[:_WORD], "little") >> COUNT_BITS if record else 0
-
-
-def encode(plan: Plan, split: Flags, entries: Entries) -> list[memoryview]:
-    """The records of groups 0, 1, ...; entries are sorted by group and start, and cells likewise."""
+def encode(plan: Plan, nodes: Nodes) -> list[memoryview]:
+    """The records of nodes; their entries are sorted by group and start, and cells likewise."""
+    split, entries = nodes.split, nodes.entries
     number = split.size
     stride = 1 + plan.width
     counts = np.bincount(entries.group, minlength=number)

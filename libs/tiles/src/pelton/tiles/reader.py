@@ -18,9 +18,9 @@ from pelton.tiles.addresses import (
     scope_of,
     texts_at,
 )
-from pelton.tiles.features import Column, Features
+from pelton.tiles.features import Features
 from pelton.tiles.few import FewRows
-from pelton.tiles.finishing import finish
+from pelton.tiles.finishing import Column, finish
 from pelton.tiles.judging import NEVER_MS
 from pelton.tiles.lmdb_records import LmdbRecordStore
 from pelton.tiles.many import ManyRows
