@@ -177,7 +177,7 @@ FEATURES = ("by_carrier:flights_1d", "by_carrier:delay_2h", "by_carrier:worst_6h
             "by_carrier:least_6h", "by_gate:delay_4h", "by_gate:all_4h", "by_gate:delay_2d")  # fmt: skip
 
 
-async def test_online_equals_offline_to_the_bit_and_no_row_sees_its_own_hour(
+async def test_online_equals_offline_to_the_bit_and_no_row_sees_itself(
     feature: Feature, filled: list[dict[str, Any]]
 ) -> None:
     definition = model("departures", "landings", FEATURES)
@@ -216,8 +216,8 @@ async def test_online_equals_offline_to_the_bit_and_no_row_sees_its_own_hour(
 
     moments = [(datetime.fromisoformat(one["at"]), one["carrier"]) for one in filled]
     for row in chosen.iter_rows(named=True):
-        hour = row["event_time"].replace(minute=0, second=0, microsecond=0)
-        day = [carrier for moment, carrier in moments if hour - timedelta(days=1) <= moment < hour]
+        at_row = row["event_time"]
+        day = [carrier for moment, carrier in moments if at_row - timedelta(days=1) <= moment < at_row]
         if by_key[row["key"]]["carrier"] is not None:
             assert row["by_carrier__flights_1d"] == day.count(by_key[row["key"]]["carrier"])
 
