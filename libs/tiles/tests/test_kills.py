@@ -1,7 +1,11 @@
 """A writer dies anywhere, thousands of times, and nothing is counted twice or lost."""
 
 import random
+import subprocess
+import sys
+from pathlib import Path
 
+import ingesting
 import numpy as np
 import pytest
 from memory import MemoryRecordStore
@@ -10,10 +14,11 @@ from taking import ENTITIES, EVENTS, VIEW, batch
 
 from pelton.tiles import nodes
 from pelton.tiles.addresses import kept_of
+from pelton.tiles.lmdb_records import LmdbRecordStore
 from pelton.tiles.merging import View
 from pelton.tiles.plan import plan_of
 from pelton.tiles.reader import TileReader
-from pelton.tiles.records import Commit
+from pelton.tiles.records import Commit, RecordStore
 from pelton.tiles.writer import TileWriter
 
 PARTITIONS = (0, 1)
@@ -63,13 +68,18 @@ def read_on(store: MemoryRecordStore, chance: random.Random) -> None:
 def contents(store: MemoryRecordStore) -> tuple[object, ...]:
     """Nodes, texts, and how much of them there is; and what a reader is told once everything has arrived."""
     kept = [decode(record, type=View) for record in store.buckets[kept_of(plan_of(VIEW))].values()]
-    at_ms = np.repeat(np.arange(2 * EVENTS * 7000, 2 * EVENTS * 7000 + 3_600_000, 61_111), len(ENTITIES))
-    told = TileReader.over(store).features(VIEW, ENTITIES * (at_ms.size // len(ENTITIES)), at_ms)
     return (
         {bucket: records for bucket, records in store.buckets.items() if bucket[:1] in b"TX"},
         [(one.since, one.nodes, one.texts) for one in kept],
-        {name: repr(column.tolist()) for name, column in told.columns.items()},
+        told(store),
     )
+
+
+def told(store: RecordStore) -> dict[str, str]:
+    """The features of all entities at moments after everything has arrived."""
+    at_ms = np.repeat(np.arange(2 * EVENTS * 7000, 2 * EVENTS * 7000 + 3_600_000, 61_111), len(ENTITIES))
+    found = TileReader.over(store).features(VIEW, ENTITIES * (at_ms.size // len(ENTITIES)), at_ms)
+    return {name: repr(column.tolist()) for name, column in found.columns.items()}
 
 
 def check(monkeypatch: pytest.MonkeyPatch, seeds: range) -> int:
@@ -107,3 +117,32 @@ def test_killed_anywhere_the_store_is_what_an_undisturbed_run_makes_to_the_bit(m
 @pytest.mark.slow
 def test_killed_thousands_of_times_nothing_is_counted_twice_or_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check(monkeypatch, range(6, 160)) > 2000
+
+
+def test_a_process_that_is_killed_leaves_what_an_undisturbed_one_leaves(tmp_path: Path) -> None:
+    command = [sys.executable, str(Path(ingesting.__file__)), str(tmp_path)]
+    kills, last = 0, ""
+    while last != "done":
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            # It is killed in the middle of whatever it does after so many commits.
+            for _ in range(7 + 9 * kills):
+                last = process.stdout.readline().strip()
+                if last == "done":
+                    break
+            else:
+                process.kill()
+                kills += 1
+    assert kills >= 2
+    whole, store = TileWriter(MemoryRecordStore()), LmdbRecordStore(tmp_path)
+    whole.take([batch(0, 0, EVENTS)])
+    found = TileWriter(store)
+    assert found.statistics("landings") == whole.statistics("landings")
+    assert found.offsets() == whole.offsets()
+    assert told(store) == told(whole.records)
+    assert all(
+        list(store.scan(bucket)) == sorted(records.items())
+        for bucket, records in whole.records.buckets.items()  # type: ignore[attr-defined]
+        if bucket[:1] in b"TX"
+    )
+    store.close()
