@@ -82,6 +82,39 @@ class FeatureDefinitionRemoved(Fact, owner="feature"):
     reason: str = ""
 
 
+class FeatureAccessGranted(Fact, owner="feature"):
+    """Somebody may do this with a feature view or a source; with the first grant it is closed to whoever has none.
+
+    The `grantee` is a team of the registry or a person. `sensitive` is what the view marks so, or what the source has
+    that such features are made of. A grant to the same grantee takes the place of the one before.
+    """
+
+    kind: Literal["feature view", "source"]
+    name: str
+    to: Literal["team", "person"]
+    grantee: str
+    actions: tuple[Literal["read", "write"], ...]
+    sensitive: bool = False
+
+
+class FeatureAccessRevoked(Fact, owner="feature"):
+    """Somebody's grant is no more. What it was of stays closed, also when this was the last."""
+
+    kind: Literal["feature view", "source"]
+    name: str
+    to: Literal["team", "person"]
+    grantee: str
+    reason: str
+
+
+class FeatureAccessOpened(Fact, owner="feature"):
+    """A feature view or a source is open again, as their roles allow, to all; its grants are no more."""
+
+    kind: Literal["feature view", "source"]
+    name: str
+    reason: str
+
+
 class SourceAdvanced(Fact, owner="feature"):
     """The watermark of a source passed midnight (UTC): events up to `watermark` have been taken in."""
 

@@ -7,6 +7,8 @@ from pelton.eventkit.announcements import Announcements
 from pelton.eventkit.clock import utc_now
 from pelton.eventkit.host import Service
 from pelton.eventkit.settings import PlatformSettings
+from pelton.feature.access import Access
+from pelton.feature.access.store import CHANNEL as ACCESS_CHANNEL
 from pelton.feature.api import datasets, router
 from pelton.feature.api import history as historical
 from pelton.feature.api.doors import Doors
@@ -25,6 +27,10 @@ from pelton.feature.offline import OfflineStore
 from pelton.feature.offline.reading import OfflineReader
 from pelton.feature.offline.upkeep import Upkeep, retentions
 from pelton.feature.online import OnlineFeatures
+from pelton.feature.quality.freshness import FreshnessWatch
+from pelton.feature.quality.gate import Gate
+from pelton.feature.quality.keys import StoredKeys
+from pelton.feature.quality.replays import Replays
 from pelton.feature.watermarks import Watermarks
 from pelton.objects import Objects
 from pelton.objects.files import Files
@@ -48,26 +54,34 @@ def main() -> None:
         max_bodies=dict.fromkeys(ROWS, MAX_ROWS),
     )
     objects, watermarks, catalogue = Objects(settings.objects_url), Watermarks(), Catalogue()
+    access = Access(service.units, catalogue)
     tiles = TileWriter(LmdbRecordStore(settings.home / "online"))
     files = Files(settings.objects_url, settings.home / "cache" / "offline")
     offline = OfflineStore(files, service.units)
-    ingestion = Ingestion(catalogue, tiles, offline, service.units, watermarks, service.metrics)
-    materializer = Materializer(offline, OfflineReader(files, service.units), objects, ingestion.behind)
+    reading_offline = OfflineReader(files, service.units)
+    keys = StoredKeys(offline, reading_offline, tiles.offsets)
+    gate = Gate(lambda: catalogue.validators, service.units, service.metrics, keys)
+    ingestion = Ingestion(catalogue, tiles, offline, service.units, watermarks, service.metrics, gate)
+    materializer = Materializer(offline, reading_offline, objects, ingestion.behind)
     history = HistoricalFeatures(catalogue, materializer, objects)
     door = EventDoor(catalogue, tiles, service.publisher, service.units)
 
     async def load() -> None:
         await catalogue.load(service.units, reader)
+        await access.refresh()
         for name in catalogue.validators:
             watermarks.set(name, tiles.watermark(name))
 
     reader = service.reads_columns("ingest", ingestion)
     service.starts_with(load)
     service.runs(Announcements(service.dsn, CHANNEL, catalogue.refresh).run)
+    service.runs(Announcements(service.dsn, ACCESS_CHANNEL, access.refresh).run)
     upkeep = Upkeep(files, service.units, lambda: retentions(one.definition for one in catalogue.validators.values()))
     service.runs(ingestion.run)
     service.runs(offline.run)
     service.runs(partial(service.leads("offline").lead, upkeep.run))
+    freshness = FreshnessWatch(lambda: catalogue.validators, service.units)
+    service.runs(partial(service.leads("freshness").lead, freshness.run))
     service.handles(*HANDLERS)
     service.works(works(service.units, catalogue, materializer, history, watermarks))
     reading = TileReader.over(tiles.records)
@@ -87,6 +101,8 @@ def main() -> None:
         Definitions(service.units, catalogue),
         history,
         objects,
+        Replays(service.units, door),
+        access,
     )
     service.routes(router(doors))
     service.fronted_by(lambda app: FeastFront(app, online, utc_now))

@@ -14,6 +14,7 @@ from pelton.eventkit.handlers import subscribe
 from pelton.eventkit.jobs import Job, Work
 from pelton.eventkit.unit import UnitOfWork, Units
 from pelton.feature import store
+from pelton.feature.access.handlers import HANDLERS as ON_TEAMS
 from pelton.feature.catalogue import Catalogue, uses
 from pelton.feature.datasets import store as datasets
 from pelton.feature.datasets.history import ImpossibleDatasetError, ms
@@ -33,7 +34,7 @@ WAIT_SECONDS = 5.0
 @subscribe(ModelRegistered, id="feature.models")
 async def on_model_registered(event: Received[ModelRegistered], unit: UnitOfWork) -> None:
     """Remember a model's definition: which events are its rows, and where its labels come from."""
-    await store.save_model(unit.connection, event.data.definition)
+    await store.save_model(unit.connection, event.data.definition, event.envelope.actor)
 
 
 @subscribe(TrainingRequested, id="feature.datasets")
@@ -42,7 +43,7 @@ async def on_training_requested(event: Received[TrainingRequested], unit: UnitOf
     await unit.enqueue(MATERIALIZE, event.data.training_id, event.data.model_dump(mode="json"))
 
 
-HANDLERS = (on_model_registered, on_training_requested, *uses.HANDLERS)
+HANDLERS = (on_model_registered, on_training_requested, *uses.HANDLERS, *ON_TEAMS)
 
 
 def works(
@@ -59,9 +60,10 @@ def works(
         async with units.begin() as unit:
             if await datasets.has(unit.connection, request.training_id):
                 return
-            model = await store.model(unit.connection, request.model, request.definition_digest)
-        if model is None:
+            found = await store.model(unit.connection, request.model, request.definition_digest)
+        if found is None:
             raise TransientError(f"the definition of {request.model} has not been seen yet")
+        model = found.definition
         try:
             recipe = _recipe(catalogue, request, model)
             for source in (model.source, model.label.source):
@@ -118,6 +120,6 @@ def _selection(catalogue: Catalogue, model: ModelDefinition) -> Selection:
     try:
         return Selections(catalogue).of(model.inputs.features)
     except NothingAskedError:
-        return Selection((), {}, {}, frozenset(), frozenset())
+        return Selection((), {}, {}, frozenset(), frozenset(), ())
     except SelectionError as error:
         raise ImpossibleDatasetError(str(error)) from error

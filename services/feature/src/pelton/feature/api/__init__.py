@@ -2,10 +2,22 @@
 
 from fastapi import APIRouter
 
-from pelton.feature.api import catalogue, datasets, definitions, events, history, online, quarantine, retrieval, watermarks
+from pelton.feature.api import (
+    access,
+    catalogue,
+    datasets,
+    definitions,
+    events,
+    history,
+    online,
+    quality,
+    quarantine,
+    retrieval,
+    watermarks,
+)
 from pelton.feature.api.doors import Doors
 
-PARTS = (definitions, catalogue, events, online, retrieval, watermarks, datasets, history, quarantine)
+PARTS = (access, definitions, catalogue, events, online, retrieval, watermarks, datasets, history, quarantine, quality)
 
 
 def router(doors: Doors) -> APIRouter:

@@ -1,7 +1,7 @@
 """What the feature service's routes work on, and what several of them answer."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,12 +11,14 @@ from pelton.eventkit.asgi import require
 from pelton.eventkit.identity import Actor, Role
 from pelton.eventkit.problems import ProblemError
 from pelton.eventkit.unit import Units
+from pelton.feature.access import Access
 from pelton.feature.catalogue import Catalogue
 from pelton.feature.catalogue.commands import Definitions
 from pelton.feature.datasets.queries import HistoricalFeatures
 from pelton.feature.events import EventDoor, Verdict
 from pelton.feature.feast.materialization import Materializations
 from pelton.feature.online import OnlineFeatures
+from pelton.feature.quality.replays import Replays
 from pelton.feature.watermarks import Watermarks
 from pelton.objects import Objects
 from pelton.tiles.reader import TileReader
@@ -42,6 +44,8 @@ class Doors:
     definitions: Definitions
     history: HistoricalFeatures
     objects: Objects
+    replays: Replays
+    access: Access
 
     def known_source(self, name: str) -> None:
         """Check that a source is registered.
@@ -60,7 +64,7 @@ def verdict_of(verdict: Verdict) -> dict[str, Any]:
     """What became of an event, as JSON."""
     answer: dict[str, Any] = {"id": verdict.id, "status": verdict.status}
     if verdict.errors:
-        answer["errors"] = [asdict(fault) for fault in verdict.errors]
+        answer["errors"] = [fault.told() for fault in verdict.errors]
     return answer
 
 

@@ -1,0 +1,165 @@
+"""The rules at hand: asked on every path, without I/O; kept current by what PostgreSQL announces."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from pelton.contracts.definitions import FeatureViewDefinition, TransformationDefinition
+from pelton.contracts.fact import Fact
+from pelton.contracts.feature import FeatureAccessGranted
+from pelton.eventkit.identity import Actor, Role
+from pelton.eventkit.problems import ProblemError
+from pelton.eventkit.unit import Units
+from pelton.feature.access import store
+from pelton.feature.access.domain import (
+    SOURCE,
+    VIEW,
+    Action,
+    Grantee,
+    Grants,
+    Kind,
+    Resource,
+    Rules,
+    grant,
+    open_again,
+    revoke,
+)
+from pelton.feature.access.sensitive import sensitive_fields
+from pelton.feature.catalogue import Catalogue
+from pelton.feature.selection import Selection
+
+Decider = Callable[[Grants], Sequence[Fact]]
+
+# Tokens of this beginning are minted for the platform alone.
+_PLATFORM = "service:"
+
+
+class Access:
+    """Decides who may read and write which views and sources, and what of them is masked.
+
+    Administrators by their token may always, and so may the platform's own services, which act for models: what a
+    model reads is decided when its dataset is made.
+    """
+
+    def __init__(self, units: Units, catalogue: Catalogue) -> None:
+        self._units = units
+        self._catalogue = catalogue
+        self._rules = Rules()
+        self._refreshing = asyncio.Lock()
+
+    async def refresh(self) -> None:
+        """Take over the rules that are in force now, by whichever replica."""
+        async with self._refreshing, self._units.begin() as unit:
+            self._rules = await store.rules(unit.connection)
+
+    def permit(self, actor: Actor, action: Action, *, views: Iterable[str] = (), sources: Iterable[str] = ()) -> None:
+        """Let the actor do this to some views and sources, by name.
+
+        Raises:
+            ProblemError: 403, saying what was not granted.
+        """
+        if not self._rules.holders or _is_exempt(actor):
+            return
+        _refuse(actor.name, action, self.refused(actor.name, action, views=views, sources=sources))
+
+    def refused(
+        self, person: str, action: Action, *, views: Iterable[str] = (), sources: Iterable[str] = ()
+    ) -> list[Resource]:
+        """Those of the views and sources that a person was not granted; a role by token does not count here."""
+        asked: list[Resource] = [*((VIEW, name) for name in views), *((SOURCE, name) for name in sources)]
+        return [one for one in asked if not self._rules.allows(person, action, one)]
+
+    def masked(self, actor: Actor, view: FeatureViewDefinition) -> frozenset[str]:
+        """The features of a view that the actor must not see the values of."""
+        if not view.sensitive or _is_exempt(actor) or self._rules.shows(actor.name, (VIEW, view.name)):
+            return frozenset()
+        return frozenset(view.sensitive)
+
+    def reading(self, actor: Actor, selection: Selection) -> frozenset[str]:
+        """Let the actor read a selection; returns the features of it, by full name, that are masked.
+
+        Raises:
+            ProblemError: 403, a view was not granted.
+        """
+        self.permit(actor, Action.READ, views=selection.views)
+        if _is_exempt(actor):
+            return frozenset()
+        return self.hidden(actor.name, selection)
+
+    def hidden(self, person: str, selection: Selection) -> frozenset[str]:
+        """The features of a selection, by full name, that are sensitive and not granted to a person as such."""
+        hidden = {
+            name: view.sensitive
+            for name, view in selection.views.items()
+            if view.sensitive and not self._rules.shows(person, (VIEW, name))
+        }
+        if not hidden:
+            return frozenset()
+        return frozenset(
+            one.full_name
+            for one in selection.features
+            if one.name in hidden.get(one.group, ()) or _reads(selection.transformations.get(one.group), hidden)
+        )
+
+    def masked_fields(self, actor: Actor, source: str) -> frozenset[str]:
+        """The fields of a source's events that the actor must not see: sensitive features are made of them."""
+        return frozenset() if _is_exempt(actor) else self.hidden_fields(actor.name, source)
+
+    def hidden_fields(self, person: str, source: str) -> frozenset[str]:
+        """The fields of a source's events that are sensitive and not granted to a person as such."""
+        if self._rules.shows(person, (SOURCE, source)):
+            return frozenset()
+        return sensitive_fields(self._catalogue.views_of(source))
+
+    async def grant(self, wanted: FeatureAccessGranted, actor: Actor) -> bool:
+        """Record a grant; says whether it is news.
+
+        Raises:
+            ImpossibleGrantError: it allows nothing.
+        """
+        return await self._change(wanted.kind, wanted.name, actor, lambda now: grant(now, wanted))
+
+    async def revoke(self, kind: Kind, name: str, grantee: Grantee, reason: str, actor: Actor) -> None:
+        """Take a grant away.
+
+        Raises:
+            UnknownGrantError: there is none.
+        """
+        await self._change(kind, name, actor, lambda now: revoke(now, grantee, reason))
+
+    async def open(self, kind: Kind, name: str, reason: str, actor: Actor) -> None:
+        """Open a view or a source to all.
+
+        Raises:
+            UnknownGrantError: it is open.
+        """
+        await self._change(kind, name, actor, lambda now: open_again(now, reason))
+
+    async def _change(self, kind: Kind, name: str, actor: Actor, decide: Decider) -> bool:
+        async with self._units.begin(actor=actor.name) as unit:
+            now = await unit.load(Grants, Grants.key_of(kind, name))
+            facts = decide(now)
+            if facts:
+                await unit.append(now, facts)
+                await store.project(unit.connection, facts, unit.now(), actor.name)
+        await self.refresh()
+        return bool(facts)
+
+
+def _is_exempt(actor: Actor) -> bool:
+    return actor.role is Role.ADMIN or actor.name.startswith(_PLATFORM)
+
+
+def _reads(transformation: TransformationDefinition | None, hidden: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a transformation is made of a feature that is hidden."""
+    if transformation is None:
+        return False
+    parted = (ref.partition(":") for ref in transformation.inputs.values())
+    return any(feature in hidden.get(view, ()) for view, _, feature in parted)
+
+
+def _refuse(person: str, action: Action, refused: Sequence[Resource]) -> None:
+    if not refused:
+        return
+    things = ", ".join(" ".join(one) for one in refused)
+    detail = f"{person} has no grant to {action} {things}; an administrator can give one"
+    raise ProblemError(403, "forbidden", "You may not do this", detail)
