@@ -44,13 +44,13 @@ def connected(engine: str) -> Any:  # noqa: ANN401 - either backend
 def answers(relations: ModuleType, events: Any, rows: Any) -> dict[str, Any]:  # noqa: ANN401
     events = relations.whole(events)
     once = relations.distinct(events)
-    values = {"amount": once["amount"], "carrier": once["carrier"]}
+    values = {"amount": once["amount"], "was": once["carrier"]}
     return {
         "repeated": relations.repeated(events),
         "between": relations.between(events, 1000, 4000).select("_id", "_offset").order_by(["_id", "_offset"]),
         "known": relations.known(events, 5000).select("_id", "_offset").order_by(["_id", "_offset"]),
         "distinct": once.select("_id", "_partition", "_offset").order_by("_id"),
-        "fields": relations.fields(once, ["amount", "nothing"]).order_by("_id"),
+        "fields": relations.fields(once, ["amount", "nothing"]).order_by("_tie"),
         "of_entities": relations.of_entities(once, ["carrier"], rows.select("carrier")).select("_id").order_by("_id"),
         "latest": relations.latest(rows, once, {"carrier": "carrier"}, values),
         "latest_known": relations.latest(rows, once, {"carrier": "carrier"}, values, as_known=True),

@@ -114,7 +114,7 @@ class Selection:
     transformations: Mapping[str, TransformationDefinition]
     join_keys: frozenset[str]
     request: frozenset[str]
-    ambiguous: tuple[str, ...]
+    ambiguous: tuple[str, ...] = ()
 
     def check(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Check that a request has every key and every field that is needed.

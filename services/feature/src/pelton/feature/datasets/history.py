@@ -1,6 +1,7 @@
 """Features of rows at their own times, from the events of the offline store. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from pelton.contracts.definitions import FeatureViewDefinition, seconds
 from pelton.contracts.definitions.training import Known
-from pelton.feature.columns import ARRIVAL, ID, LATE, TIME, arrays
+from pelton.feature.columns import ARRIVAL, LATE, TIE, TIME, arrays
 from pelton.feature.fields import fields_read
 from pelton.feature.offline.reading import Span
 from pelton.feature.offline.relations import TOO_LATE
@@ -31,9 +32,9 @@ def spans(views: Mapping[str, FeatureViewDefinition], first_ms: int, last_ms: in
     """The events, by source, that the features of some views at moments from `first_ms` to `last_ms` are made of."""
     found: dict[str, Span] = {}
     for view in views.values():
-        needed = Span(
-            first_ms - reach_ms(view, first_ms), last_ms, last_ms if known == "arrival" else None, fields_read(view)
-        )
+        needed = Span(first_ms - reach_ms(view, first_ms), last_ms, None, fields_read(view))
+        if known == "arrival":
+            needed = replace(needed, known_ms=last_ms, fields=fields_read(view) | {ARRIVAL, LATE})
         before = found.get(view.source)
         found[view.source] = needed if before is None else before.joined(needed)
     return found
@@ -110,7 +111,7 @@ def _of_view(
         events[TIME].to_numpy(),
         entity_keys(view, {name: rows[name] for name in view.join_keys}),
         at_ms,
-        ids=events[ID],
+        ties=events[TIE].to_numpy(),
         arrivals_ms=arrivals_ms,
         known_ms=at_ms if known == "arrival" else None,
     )

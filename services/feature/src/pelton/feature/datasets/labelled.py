@@ -39,21 +39,17 @@ class Recipe:
     def spans(self) -> dict[str, Span]:
         """The events that are read, by source: rows, labels, and whatever features of the rows are made of."""
         needed = spans(self.selection.views, ms(self.start), ms(self.end), self.known)
-        label = self.model.label.source
-        key = frozenset({self.sources[self.model.source].key})
+        model, label = self.model, self.model.label.source
+        places = frozenset({PARTITION, OFFSET})
+        of_rows = self.selection.join_keys | self.selection.request | {self.sources[model.source].key}
+        of_label = _label(model).fields | {self.sources[label].key}
         wanted = {
-            self.model.source: Span(
-                ms(self.start),
-                ms(self.end),
-                None,
-                key.union(
-                    self.model.inputs.request, self.model.attributes, self.selection.join_keys, self.selection.request
-                ),
-            ),
-            label: Span(
-                ms(self.start), ms(self.as_of), None, frozenset({self.sources[label].key}) | _label(self.model).fields
-            ),
+            model.source: Span(
+                ms(self.start), ms(self.end), None, of_rows.union(model.inputs.request, model.attributes, places)
+            )
         }
+        labels = Span(ms(self.start), ms(self.as_of), None, of_label | places)
+        wanted[label] = wanted[label].joined(labels) if label in wanted else labels
         for source, span in wanted.items():
             needed[source] = needed[source].joined(span) if source in needed else span
         return needed
@@ -62,8 +58,8 @@ class Recipe:
 def build(recipe: Recipe, events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """The dataset: `key`, `event_time`, the model's inputs in order, attributes, `label`; sorted by time and key.
 
-    A row is an event of the model's source whose label event came before `as_of`. Its features cover whole tiles
-    before its own time. Attributes are fields of the event that the evaluation asks for, numbers or texts.
+    A row is an event of the model's source whose label event came before `as_of`. Its features are of events before
+    its own time. Attributes are fields of the event that the evaluation asks for, numbers or texts.
 
     Raises:
         ImpossibleDatasetError: there are no events, or fields are missing.

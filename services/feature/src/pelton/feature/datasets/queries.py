@@ -167,7 +167,8 @@ class HistoricalFeatures:
         if asked.source not in self._catalogue.validators:
             raise ImpossibleDatasetError(f"source {asked.source!r} is not registered; apply the project again")
         fields = selection.join_keys | selection.request | frozenset(asked.fields)
-        loaded = await self._materializer.load({asked.source: Span(ms(asked.start), ms(asked.end), fields=fields)})
+        span = Span(ms(asked.start), ms(asked.end), fields=fields | {PARTITION, OFFSET})
+        loaded = await self._materializer.load({asked.source: span})
         events = loaded.events[asked.source].sort(TIME, PARTITION, OFFSET)
         if events.is_empty():
             raise ImpossibleDatasetError(f"source {asked.source!r} has no events from {asked.start} to {asked.end}")

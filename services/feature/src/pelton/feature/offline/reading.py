@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import ibis
+import ibis.expr.types as ir
 import polars as pl
 from ibis.backends.duckdb import Backend
 
@@ -17,6 +18,8 @@ from pelton.feature.columns import ARRIVAL, ID, LATE, OFFSET, PARTITION, TIE, TI
 from pelton.feature.offline import relations, store
 from pelton.feature.offline.segments import Lane, Segment
 from pelton.objects.files import Files
+from pelton.tiles.hashing import hash_texts
+from pelton.tiles.measuring import ties_of
 
 _EMPTY = pl.DataFrame(
     schema={
@@ -35,7 +38,7 @@ _EMPTY = pl.DataFrame(
 class Span:
     """Which events are wanted: `first_ms <= event time < last_ms`, and with `known_ms` only those serving knew then.
 
-    `fields` are those that are read, by default all.
+    `fields` are those that are read beside the time and the tie, by default all.
     """
 
     first_ms: int
@@ -115,20 +118,18 @@ def _events(connection: Backend, files: Sequence[Path], span: Span) -> pl.DataFr
     events = relations.between(relations.whole(raw), span.first_ms, span.last_ms)
     if span.known_ms is not None:
         events = relations.known(events, span.known_ms)
-    if span.fields is not None:
-        events = relations.fields(events, span.fields)
-    return distinct(pl.DataFrame(connection.to_pyarrow(events)))
+    frame = _frame(connection, events, span.fields)
+    # Ties that all differ prove that the ids do, without a look at one of them.
+    if not frame[TIE].null_count() and frame[TIE].n_unique() == frame.height:
+        return frame
+    fields = span.fields | {ID} if span.fields is not None else None
+    once = _frame(connection, relations.distinct(events), fields)
+    return once.with_columns(pl.Series(TIE, ties_of(hash_texts(once[ID])), dtype=pl.Int64))
 
 
-def distinct(events: pl.DataFrame) -> pl.DataFrame:
-    """Each event once: what `relations.distinct` says, for events that were read already.
-
-    Nearly always there is nothing to take away, and no two ties that are one prove it: that costs a fraction of
-    numbering the rows of each id.
-    """
-    if events[TIE].null_count() == 0 and events[TIE].n_unique() == events.height:
-        return events
-    return events.sort(PARTITION, OFFSET).unique(subset=[ID], keep="first", maintain_order=True)
+def _frame(connection: Backend, events: ir.Table, fields: frozenset[str] | None) -> pl.DataFrame:
+    chosen = events if fields is None else relations.fields(events, sorted(fields))
+    return pl.DataFrame(connection.to_pyarrow(chosen))
 
 
 def _ranges(ends: Mapping[Lane, int]) -> tuple[OffsetRange, ...]:

@@ -52,8 +52,8 @@ def of_entities(events: ir.Table, keys: Sequence[str], entities: ir.Table) -> ir
 
 
 def fields(events: ir.Table, names: Iterable[str]) -> ir.Table:
-    """These fields of the events, where they have them, beside the store's own columns."""
-    wanted = dict.fromkeys([*names, ID, TIME, PARTITION, OFFSET, ARRIVAL, LATE, TIE])
+    """These fields of the events, where they have them, beside their time and tie."""
+    wanted = dict.fromkeys([TIME, TIE, *names])
     return events.select([name for name in wanted if name in events.columns])
 
 
@@ -62,7 +62,8 @@ def latest(
 ) -> ir.Table:
     """To each row (`_row`, `_at`, entities) the values of its entity's newest event before `_at`, null without one.
 
-    `keys` maps each column of the rows that is part of the entity to the field of the events. Of events of one moment
+    `keys` maps each column of the rows that is part of the entity to the field of the events; `values` have names that
+    no key has. Of events of one moment
     that of the greatest tie is the newest, as it is online. `as_known` looks only at what had arrived by then and was
     not too late.
 
