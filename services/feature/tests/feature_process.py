@@ -137,7 +137,7 @@ class Feature:
         """The quarantined records of a source by event id, once they are so many."""
 
         async def there() -> list[dict[str, Any]]:
-            found: list[dict[str, Any]] = (await self.client.get(f"/v1/quarantine?source={source}")).json()
+            found: list[dict[str, Any]] = (await self.client.get(f"/v1/quarantine?source={source}")).json()["records"]
             assert len(found) == count
             return found
 

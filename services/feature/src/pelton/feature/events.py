@@ -11,12 +11,14 @@ from pelton.contracts.topics import data_topic
 from pelton.eventkit.publisher import Outgoing, Publisher
 from pelton.eventkit.telemetry.tracing import current_traceparent
 from pelton.eventkit.unit import Units
-from pelton.feature import store
 from pelton.feature.catalogue import Catalogue
 from pelton.feature.ingest import quarantined
-from pelton.feature.store import Rejected
+from pelton.feature.quality import quarantine
+from pelton.feature.quality.faults import refusals
+from pelton.feature.quality.quarantine import Rejected
+from pelton.feature.quality.rules import columns_of
 from pelton.feature.submissions import Submission
-from pelton.feature.validation import Event, Fault, printable
+from pelton.feature.validation import Event, EventValidator, Fault, printable
 from pelton.tiles.writer import TileWriter
 
 Status = Literal["accepted", "duplicate", "rejected"]
@@ -48,7 +50,7 @@ class EventDoor:
         bad = [self._rejected(source, *pair) for pair in zip(events, verdicts, strict=True) if pair[1].errors]
         if bad:
             async with self._units.begin(actor=actor) as unit:
-                await quarantined(unit, source, await store.quarantine(unit.connection, bad, now), ())
+                await quarantined(unit, source, await quarantine.add(unit.connection, bad, now), ())
         return verdicts
 
     def counts(self, source: str) -> Mapping[str, int]:
@@ -61,11 +63,14 @@ class EventDoor:
         """What a version of a view keeps online: records, live tiles and finer entries in them, and their bytes."""
         return asdict(self._tiles.kept(view))
 
-    async def take_again(self, source: str, event: Submission, actor: str) -> Verdict:
-        """Take one event that is set aside already: it is not set aside once more."""
-        (verdict,), good = self._judge(source, [event], actor, self._units.clock())
-        await self._publisher.publish(good)
-        return verdict
+    async def take_again(
+        self, source: str, events: Sequence[Submission], actor: str, *, dry_run: bool = False
+    ) -> list[Verdict]:
+        """Take events that are set aside already; they are not set aside once more. `dry_run` only judges."""
+        verdicts, good = self._judge(source, events, actor, self._units.clock())
+        if not dry_run:
+            await self._publisher.publish(good)
+        return verdicts
 
     def _judge(
         self, source: str, events: Sequence[Submission], actor: str, now: datetime
@@ -75,8 +80,7 @@ class EventDoor:
         verdicts: list[Verdict] = []
         good: list[Outgoing] = []
         taken: set[str] = set()
-        for event, known in zip(events, seen, strict=True):
-            read = list(event.faults) or validator.check(event.data, now)
+        for event, known, read in zip(events, seen, _read(validator, events, now), strict=True):
             if not event.faults and (known or event.id in taken):
                 verdicts.append(Verdict(event.id, "duplicate"))
             elif isinstance(read, Event):
@@ -88,9 +92,21 @@ class EventDoor:
         return verdicts, good
 
     def _rejected(self, source: str, event: Submission, verdict: Verdict) -> Rejected:
-        faults = [asdict(fault) for fault in verdict.errors]
         origin = f"http/{self._units.new_id()}"
-        return Rejected(self._units.new_id(), source, printable(event.id), origin, event.for_quarantine(), faults)
+        version = self._catalogue.validators[source].definition.digest
+        raw = event.for_quarantine()
+        return Rejected(self._units.new_id(), source, printable(event.id), origin, raw, verdict.errors, version)
+
+
+def _read(validator: EventValidator, events: Sequence[Submission], now: datetime) -> list[Event | list[Fault]]:
+    """Each event as its form, its source's schema and its source's rules of single events let it in, or the faults."""
+    read = [list(event.faults) or validator.check(event.data, now) for event in events]
+    if validator.definition.rules:
+        good = {place: one for place, one in enumerate(read) if isinstance(one, Event)}
+        places, columns = list(good), columns_of(validator.definition, [one.data for one in good.values()])
+        for place, faults in refusals(validator.rules, columns).items():
+            read[places[place]] = faults
+    return read
 
 
 def _outgoing(source: str, event_id: str, event: Event, actor: str) -> Outgoing:

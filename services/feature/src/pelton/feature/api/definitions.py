@@ -18,13 +18,13 @@ from pelton.contracts.topics import data_topic
 from pelton.contracts.values import Digest, Name
 from pelton.eventkit.problems import FieldError, ProblemError
 from pelton.eventkit.topics import ensure_topics
-from pelton.feature import store
 from pelton.feature.api.doors import Contributor, Doors, Viewer, time_of
 from pelton.feature.catalogue import store as tables
 from pelton.feature.catalogue.commands import Removable
 from pelton.feature.catalogue.planning import Step
 from pelton.feature.domain import IncompatibleError, UnknownDefinitionError
 from pelton.feature.domain.registered import Declared
+from pelton.feature.quality import quarantine
 from pelton.feature.validation import InvalidSchemaError, check_definition
 from pelton.tiles.expressions import Expression, ExpressionError
 
@@ -115,7 +115,7 @@ def _sources(router: APIRouter, doors: Doors) -> None:
     async def list_sources(actor: Viewer) -> list[dict[str, Any]]:  # noqa: ARG001
         """Every source, how far it has come, and how many of its records are set aside."""
         async with doors.units.begin() as unit:
-            counts = await store.quarantine_counts(unit.connection)
+            counts = await quarantine.counts(unit.connection)
         known = sorted(doors.catalogue.validators)
         return [_source(doors, name) | {"quarantined": counts.get(name, 0)} for name in known]
 
@@ -124,7 +124,7 @@ def _sources(router: APIRouter, doors: Doors) -> None:
         """One source with its definition, how far it has come, and how many of its records are set aside."""
         doors.known_source(name)
         async with doors.units.begin() as unit:
-            counts = await store.quarantine_counts(unit.connection)
+            counts = await quarantine.counts(unit.connection)
         return _source(doors, name) | {"quarantined": counts.get(name, 0)}
 
 

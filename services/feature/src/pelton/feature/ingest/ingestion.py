@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,14 +20,15 @@ from pelton.eventkit.reader import Partition, RecordColumns
 from pelton.eventkit.telemetry.metrics import Metrics
 from pelton.eventkit.telemetry.tracing import batch_span
 from pelton.eventkit.unit import UnitOfWork, Units
-from pelton.feature import store
 from pelton.feature.catalogue import Catalogue
 from pelton.feature.columns import LATE as LATE_COLUMN
 from pelton.feature.domain import Source, advance, note_too_late
 from pelton.feature.ingest.metrics import OUTCOMES, IngestMetrics
 from pelton.feature.ingest.parsing import EventParser, Events, Parsed, Refused
 from pelton.feature.offline import FLUSH_ROWS, OfflineStore
-from pelton.feature.store import Rejected
+from pelton.feature.quality import quarantine
+from pelton.feature.quality.gate import Gate, Share
+from pelton.feature.quality.quarantine import Rejected
 from pelton.feature.watermarks import DAY_MS, Watermarks
 from pelton.tiles.writer import DUPLICATE, Batch, TileWriter
 
@@ -67,7 +68,9 @@ class Ingestion:
         units: Units,
         watermarks: Watermarks,
         metrics: Metrics,
+        gate: Gate,
     ) -> None:
+        self._gate = gate
         self._catalogue = catalogue
         self._tiles = tiles
         self._offline = offline
@@ -114,6 +117,12 @@ class Ingestion:
             # Off the event loop: this is where the time goes.
             parsed = await asyncio.to_thread(self._parse, batch, now)
             ends = {place: records.next_offset for place, records in batch.items()}
+            shares = [
+                Share(topic.removeprefix(DATA_PREFIX), partition, ends[topic, partition], one.events)
+                for (topic, partition), one in parsed.items()
+            ]
+            broken = await self._gate.screen(shares)
+            parsed = {place: one.without(broken[place]) for place, one in parsed.items()}
             taken = await asyncio.to_thread(self._take, parsed, ends)
             # Before the offline store covers them: until then they are read again.
             await self._set_aside(taken, now)
@@ -196,7 +205,7 @@ class Ingestion:
         async with self._units.begin() as unit:
             for one in bad:
                 # After a crash some come again: the fact counts each once.
-                new = await store.quarantine(unit.connection, [self._rejected(one, each) for each in one.refused], now)
+                new = await quarantine.add(unit.connection, [self._rejected(one, each) for each in one.refused], now)
                 if new:
                     offsets = [int(item.origin.rpartition("/")[2]) for item in new]
                     place = OffsetRange(
@@ -205,9 +214,11 @@ class Ingestion:
                     await quarantined(unit, one.source, new, (place,))
 
     def _rejected(self, taken: Taken, refused: Refused) -> Rejected:
-        faults = [asdict(fault) for fault in refused.faults]
         origin = f"{data_topic(taken.source)}/{taken.partition}/{refused.offset}"
-        return Rejected(self._units.new_id(), taken.source, refused.event_id, origin, refused.raw, faults)
+        version = self._parsers[taken.source].validator.definition.digest
+        return Rejected(
+            self._units.new_id(), taken.source, refused.event_id, origin, refused.raw, refused.faults, version
+        )
 
     async def _note_progress(self, sources: set[str]) -> None:
         for name in sources:
@@ -251,7 +262,7 @@ async def quarantined(
     """Record that a source's records were set aside."""
     reasons: dict[str, int] = defaultdict(int)
     for one in rejected:
-        reasons[one.faults[0]["field"] or "body"] += 1
+        reasons[one.faults[0].reason] += 1
     loaded = await unit.load(Source, source)
     fact = RecordsQuarantined(source=source, count=len(rejected), reasons=dict(reasons), offsets=offsets)
     await unit.append(loaded, [fact])

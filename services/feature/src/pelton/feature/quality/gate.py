@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,12 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pelton.contracts.definitions import Reference, SourceDefinition, Unique, seconds
 from pelton.contracts.definitions.rules import ValueRule
+from pelton.contracts.topics import data_topic
+from pelton.eventkit.reader import Partition
 from pelton.eventkit.telemetry.metrics import Metrics
 from pelton.eventkit.unit import UnitOfWork, Units
 from pelton.feature.quality import store, watching
 from pelton.feature.quality.faults import faults_of, listed, values
+from pelton.feature.quality.keys import StoredKeys
 from pelton.feature.quality.neighbours import Claim, Claims, digest_of
-from pelton.feature.quality.rules import Column, Columns
+from pelton.feature.quality.rules import Columns
 from pelton.feature.quality.store import Progress
 from pelton.feature.validation import EventValidator, Fault
 
@@ -79,8 +82,8 @@ class Gate:
     """Asks the rules of sources, which may be changed while it does.
 
     What it counts and remembers is one transaction of PostgreSQL a batch, in step with the offsets: records that are
-    read again after a crash get the verdicts that they got, and count once. `keys_of` gives the keys of all events of
-    a source that are stored. A source without rules costs nothing.
+    read again after a crash get the verdicts that they got, and count once. A source
+    without rules, to which no rule refers, costs nothing.
     """
 
     def __init__(
@@ -88,18 +91,29 @@ class Gate:
         validators: Callable[[], Mapping[str, EventValidator]],
         units: Units,
         metrics: Metrics,
-        keys_of: Callable[[SourceDefinition], Awaitable[Column]],
+        keys: StoredKeys,
     ) -> None:
         self._validators = validators
         self._units = units
-        self._keys_of = keys_of
+        self._keys = keys
         labels = ("source", "rule", "severity")
         self._broken = Counter(
             "pelton_rule_breaks", "Events that broke a rule of their source", labels, registry=metrics.registry
         )
 
-    async def screen(self, share: Share) -> Faults:
-        """What the rules say of a share's events."""
+    async def screen(self, shares: Sequence[Share]) -> dict[Partition, Faults]:
+        """What the rules say of the events of some partitions.
+
+        Raises:
+            TransientError: what a rule refers to is being read again, and its turn is first.
+        """
+        validators = self._validators()
+        referenced = _referenced(validators)
+        # What is referred to in the same batch is known to what refers to it.
+        ordered = sorted(shares, key=lambda share: share.source not in referenced)
+        return {(data_topic(share.source), share.partition): await self._screen(share) for share in ordered}
+
+    async def _screen(self, share: Share) -> Faults:
         validators = self._validators()
         validator = validators[share.source]
         definition, judged = validator.definition, _Judged(share)
@@ -131,7 +145,8 @@ class Gate:
         """Which of the events refer to what is not known."""
         referred = self._validators().get(rule.source)
         if referred is not None and not await store.complete(connection, rule.source):
-            stored = await self._keys_of(referred.definition)
+            noted = {part: one.end_offset for part, one in (await store.progress(connection, rule.source)).items()}
+            stored = await self._keys.read(referred.definition, noted)
             await store.add_keys(connection, rule.source, {digest_of([one]) for one in listed(stored)})
             await store.set_complete(connection, rule.source)
         found = zip(places.tolist(), values(events.columns, (rule.field,), places), strict=True)
@@ -158,7 +173,8 @@ class Gate:
         if times.size:
             await store.arrived(connection, share.source, unit.now())
             progress[share.partition] = reached
-            await watching.count(unit, definition, times, progress)
+            from_start = not progress.keys() - {share.partition} and int(share.events.offsets[0]) == 0
+            await watching.count(unit, definition, times, progress, from_start=from_start)
             await _forget(connection, definition, max(one.newest_ms for one in progress.values()))
 
 

@@ -223,7 +223,7 @@ def _mask(truths: pl.Series) -> Mask:
 
 
 def _is_fraction(numbers: NDArray[np.float64]) -> Mask:
-    return (np.trunc(numbers) != numbers) & ~np.isnan(numbers)
+    return np.asarray((np.trunc(numbers) != numbers) & ~np.isnan(numbers), dtype=np.bool_)
 
 
 def _nulls(column: Column) -> Mask:

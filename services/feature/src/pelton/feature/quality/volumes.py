@@ -39,9 +39,9 @@ def span_ms(rule: Volume) -> int:
     return seconds(rule.per) * 1000
 
 
-def begin(newest_span: int) -> VolumeState:
+def begin(span: int) -> VolumeState:
     """The state of a rule that counts from some event of a span on: that span is not whole."""
-    return VolumeState(newest_span + 1, newest_span + 1)
+    return VolumeState(span + 1, span + 1)
 
 
 def needed_from(rule: Volume, state: VolumeState) -> int:

@@ -21,9 +21,19 @@ RuleFact = SourceRuleViolated | SourceRuleRestored
 
 
 async def count(
-    unit: UnitOfWork, definition: SourceDefinition, times_ms: NDArray[np.int64], progress: Mapping[int, Progress]
+    unit: UnitOfWork,
+    definition: SourceDefinition,
+    times_ms: NDArray[np.int64],
+    progress: Mapping[int, Progress],
+    *,
+    from_start: bool,
 ) -> None:
-    """Count events into their spans, and judge the spans that are over by what the partitions have come to."""
+    """Count events into their spans, and judge the spans that are over by what the partitions have come to.
+
+    Without `from_start` there may have been events before these that were not counted: spans that have begun are not
+    whole.
+    """
+    begun_ms = int(times_ms.min()) if from_start else max(one.newest_ms for one in progress.values())
     rules = [rule for rule in definition.rules if isinstance(rule, Volume)]
     for length in sorted({span_ms(rule) for rule in rules}):
         spans, events = np.unique_counts(times_ms // length)
@@ -32,7 +42,7 @@ async def count(
     known = await store.states(unit.connection, definition.name) if rules else {}
     kept_from: dict[int, int] = {}
     for rule in rules:
-        first = await _judge(unit, definition, rule, known.get(rule.name), progress)
+        first = await _judge(unit, definition, rule, known.get(rule.name), progress, begun_ms)
         kept_from[span_ms(rule)] = min(first, kept_from.get(span_ms(rule), first))
     for length, first in kept_from.items():
         await store.drop_volumes(unit.connection, definition.name, length, first)
@@ -50,6 +60,7 @@ async def _judge(
     rule: Volume,
     known: RuleState | None,
     progress: Mapping[int, Progress],
+    begun_ms: int,
 ) -> int:
     """Judge the spans that are over; the first span whose count is needed from here on."""
     length, rule_digest = span_ms(rule), digest(rule)
@@ -57,7 +68,7 @@ async def _judge(
     saved = RuleState(rule.name, rule_digest, None, None, broken=False, detail="", since=unit.now())
     if known is not None and known.rule_digest == rule_digest:
         saved = known
-    state = begin(newest // length)
+    state = begin(begun_ms // length)
     if saved.first_span is not None and saved.judged_to is not None:
         state = VolumeState(saved.first_span, saved.judged_to, saved.broken)
     counts = await store.volumes(unit.connection, definition.name, length, needed_from(rule, state))
