@@ -21,6 +21,7 @@ from pelton.cli import (
     models,
     online,
     provenance,
+    quarantine,
 )
 from pelton.cli.feast import command as feast
 from pelton.cli.home import HomeError
@@ -34,7 +35,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (lifecycle.app, declare.app, models.app, access.app, allowances.app, lineage.app, datasets.app):
+for commands in (
+    lifecycle.app,
+    declare.app,
+    models.app,
+    access.app,
+    allowances.app,
+    lineage.app,
+    datasets.app,
+    quarantine.app,
+):
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
 for commands in (cards.app, governance.app, provenance.app):
