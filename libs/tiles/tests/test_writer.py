@@ -248,3 +248,14 @@ def test_entities_of_one_batch_do_not_mix(writer: TileWriter) -> None:
         alone = TileReader.over(writer.records).features(VIEW, [entity], np.array([at_ms]))
         for name, column in alone.columns.items():
             assert repr(column[0]) == repr(together.columns[name][place])
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_the_tail_of_a_short_window_counts_once_in_a_longer_one(writer: TileWriter, rows: int) -> None:
+    times = list(range(0, 30 * HOUR, 240_000))
+    writer.take([happened(times)])
+    at_ms = 26 * HOUR + 420_001
+    found = TileReader.over(writer.records).features(COUNT, ["EWR"] * rows, np.array([at_ms] * rows))
+    for name, window in (("n_1h", HOUR), ("n_24h", DAY)):
+        inside = sum(at_ms - window <= time < at_ms for time in times)
+        assert found.columns[name].tolist() == [inside] * rows
