@@ -8,7 +8,7 @@ import pytest
 from memory import MemoryRecordStore
 from taking import ENTITIES, EVENTS, VIEW, batch
 
-from pelton.contracts.definitions import Aggregate, FeatureViewDefinition
+from pelton.contracts.definitions import Aggregate, FeatureViewDefinition, Latest
 from pelton.tiles.addresses import entity_name, nodes_at, scope_of
 from pelton.tiles.entities import entity_key
 from pelton.tiles.errors import ForeignRecordError, StaleWriterError
@@ -259,3 +259,18 @@ def test_the_tail_of_a_short_window_counts_once_in_a_longer_one(writer: TileWrit
     for name, window in (("n_1h", HOUR), ("n_24h", DAY)):
         inside = sum(at_ms - window <= time < at_ms for time in times)
         assert found.columns[name].tolist() == [inside] * rows
+
+
+def test_a_latest_value_is_of_before_the_moment_whatever_a_clock_that_is_ahead_says(writer: TileWriter) -> None:
+    view = FeatureViewDefinition(
+        name="l", source="landings", entity="origin", latest=(Latest(name="delay", value="delay"),), max_age="1h"
+    )
+    times = [HOUR, HOUR + 7, 2 * HOUR]
+    ahead = replace(happened(times, view=view), arrivals_ms=np.array([HOUR, HOUR + 7, HOUR + 8]))
+    writer.take([replace(ahead, events={"origin": pl.Series(["EWR"] * 3), "delay": np.array([1.0, 2.0, 3.0])})])
+    moments = np.array([HOUR + 8, 2 * HOUR, 2 * HOUR + 1, 3 * HOUR, 3 * HOUR + 1])
+    found = TileReader.over(writer.records).features(view, ["EWR"] * 5, moments)
+    assert found.columns["delay"][:4].tolist() == [2.0, 2.0, 3.0, 3.0]
+    assert np.isnan(found.columns["delay"][4])
+    assert found.newest_ms is not None
+    assert found.newest_ms.tolist() == [HOUR + 7, HOUR + 7, 2 * HOUR, 2 * HOUR, 2 * HOUR]
