@@ -12,7 +12,7 @@ from pelton.contracts.monitor import ReferencePinned
 from pelton.contracts.topics import PREDICTIONS, data_topic
 from pelton.contracts.values import Evaluation
 from pelton.eventkit.failures import is_transient
-from pelton.eventkit.reader import PartitionReader
+from pelton.eventkit.reader import PartitionReader, Records
 from pelton.eventkit.unit import Units
 from pelton.monitor import findings, store
 from pelton.monitor.labels import join_of
@@ -56,7 +56,7 @@ async def load_plans(connection: AsyncConnection) -> list[Plan]:
 class Watch:
     """Lets the reader begin anew when what is watched has changed: by a handler, a job or another replica."""
 
-    def __init__(self, units: Units, reader: PartitionReader) -> None:
+    def __init__(self, units: Units, reader: PartitionReader[Records]) -> None:
         self._units = units
         self._reader = reader
         self._taken_up = -1

@@ -132,8 +132,8 @@ async def create(call: Call, request: Create) -> object:
             tags=tags,
         )
         await commands.create_version(unit, request.name, draft)
-        (logged,) = (one for one in unit.recorded if isinstance(one.fact, ModelVersionLogged))
-        return _as_logged(logged.fact, logged.time, unit.actor)
+        [(fact, time)] = [(one.fact, one.time) for one in unit.recorded if isinstance(one.fact, ModelVersionLogged)]
+        return _as_logged(fact, time, unit.actor)
 
     return {"model_version": await order(call, Action.WRITE, OnModel(request.name), command)}
 
