@@ -63,7 +63,8 @@ class RecordColumns:
         """The first header of a name of each record; None where there is none, or a null one."""
         wanted = np.frombuffer(name.encode(), np.uint8)
         data = np.frombuffer(self._data, np.uint8)
-        starts, ends = np.zeros(len(self), np.int64), np.full(len(self), -1, np.int64)
+        starts, ends = np.zeros((2, len(self)), np.int64)
+        missing = np.ones(len(self), np.bool_)
         rows, at, left = np.arange(len(self)), self._headers, self._header_counts
         while (rest := np.flatnonzero(left)).size:
             rows, at, left = rows[rest], at[rest], left[rest] - 1
@@ -72,13 +73,14 @@ class RecordColumns:
             found[found] = (data[at[found][:, None] + np.arange(wanted.size)] == wanted).all(axis=1)
             value_size, value = _varints(data, at + size)
             at = value + np.maximum(value_size, 0)
-            starts[rows[found]], ends[rows[found]] = value[found], (value + value_size)[found]
             left[found] = 0
-        missing = ends < starts
+            found &= value_size >= 0
+            chosen = rows[found]
+            starts[chosen], ends[chosen], missing[chosen] = value[found], at[found], False
+        slices = _slices(self._data, starts, ends)
         if not missing.any():
-            return [*_slices(self._data, starts, ends)]
-        pairs = zip(_slices(self._data, starts, ends), missing.tolist(), strict=True)
-        return [None if absent else value for value, absent in pairs]
+            return [*slices]
+        return [None if absent else value for value, absent in zip(slices, missing.tolist(), strict=True)]
 
     def head(self, count: int) -> "RecordColumns":
         """The first records, at most so many."""
