@@ -131,7 +131,7 @@ def stored(folder: Path) -> None:
 
 def told(python: Path, engine: str, folder: Path, environment: dict[str, str]) -> dict[str, Any]:
     command = [python, HERE / "offline_on_engines.py", engine, relations.__file__, folder]
-    answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, timeout=150)
+    answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, timeout=400)
     found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
     return found
 
@@ -151,7 +151,7 @@ def java_of_spark() -> Path:
 
 @pytest.mark.slow
 @pytest.mark.peer
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_spark_answers_what_duckdb_answers(tmp_path: Path) -> None:
     peer = Peer(ROOT / "tests" / "peers" / "spark.txt")
     stored(tmp_path)
