@@ -83,7 +83,7 @@ def main() -> None:
     freshness = FreshnessWatch(lambda: catalogue.validators, service.units)
     service.runs(partial(service.leads("freshness").lead, freshness.run))
     service.handles(*HANDLERS)
-    service.works(works(service.units, catalogue, materializer, history, watermarks))
+    service.works(works(service.units, catalogue, materializer, history, watermarks, access))
     reading = TileReader.over(tiles.records)
     online = OnlineFeatures(catalogue, reading)
     materializations = Materializations(settings.kafka, tiles.offsets)
@@ -105,7 +105,7 @@ def main() -> None:
         access,
     )
     service.routes(router(doors))
-    service.fronted_by(lambda app: FeastFront(app, online, utc_now))
+    service.fronted_by(lambda app: FeastFront(app, online, access, utc_now))
     service.closes(materializations.close)
     service.run()
 

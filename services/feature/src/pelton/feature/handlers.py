@@ -14,6 +14,8 @@ from pelton.eventkit.handlers import subscribe
 from pelton.eventkit.jobs import Job, Work
 from pelton.eventkit.unit import UnitOfWork, Units
 from pelton.feature import store
+from pelton.feature.access import Access
+from pelton.feature.access.datasets import refusal
 from pelton.feature.access.handlers import HANDLERS as ON_TEAMS
 from pelton.feature.catalogue import Catalogue, uses
 from pelton.feature.datasets import store as datasets
@@ -52,6 +54,7 @@ def works(
     materializer: Materializer,
     history: HistoricalFeatures,
     watermarks: Watermarks,
+    access: Access,
 ) -> Mapping[str, Work]:
     """The jobs of the feature service."""
 
@@ -66,6 +69,8 @@ def works(
         model = found.definition
         try:
             recipe = _recipe(catalogue, request, model)
+            if reason := refusal(access, found.registered_by, model, recipe.selection):
+                raise ImpossibleDatasetError(reason)
             for source in (model.source, model.label.source):
                 if not await watermarks.reached(source, ms(request.as_of), WAIT_SECONDS):
                     raise TransientError(f"source {source} has not reached {request.as_of} yet")

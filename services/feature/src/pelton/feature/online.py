@@ -1,6 +1,6 @@
 """Features of entities at moments, read from the online store or computed, in whatever format they are asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -57,8 +57,10 @@ class OnlineFeatures:
         """What the readers of these features are told besides: which of their views are deprecated."""
         return headers(self._catalogue.notices, selection.views, now)
 
-    def read(self, selection: Selection, columns: Columns, at_ms: Ints) -> list[Answer]:
+    def read(self, selection: Selection, columns: Columns, at_ms: Ints, masked: Collection[str] = ()) -> list[Answer]:
         """The features of a selection, in its order, for each row at its moment; all columns have one value a row.
+
+        Of those that are `masked`, by full name, nothing is told: neither a value, nor of when it is.
 
         Raises:
             SelectionError: the columns lack the key of a view, or what a transformation reads of the request.
@@ -68,16 +70,20 @@ class OnlineFeatures:
         views = {name: _View(selection.views[name], of_view, at_ms) for name, of_view in found.items()}
         computing = selection.transformations
         return [
-            _told(one, _computed(computing[one.group], one.name, columns, found))
+            _hidden(one, at_ms.size)
+            if masked and one.full_name in masked
+            else _told(one, _computed(computing[one.group], one.name, columns, found))
             if one.group in computing
             else views[one.group].answer(one)
             for one in selection.features
         ]
 
-    def columns(self, selection: Selection, columns: Columns, at_ms: Ints) -> list[NDArray[Any]]:
+    def columns(
+        self, selection: Selection, columns: Columns, at_ms: Ints, masked: Collection[str] = ()
+    ) -> list[NDArray[Any]]:
         """The same as arrays, each of shape (n,): float64 with NaN, or objects with None.
 
-        They are what training sees, to the bit: of an entity without events, too, a count is 0.
+        They are what training sees, to the bit, but for those masked: of an entity without events, too, a count is 0.
 
         Raises:
             SelectionError: the columns lack the key of a view, or what a transformation reads of the request.
@@ -86,7 +92,9 @@ class OnlineFeatures:
         found = self._fetch(selection, columns, at_ms)
         computing = selection.transformations
         return [
-            _computed(computing[one.group], one.name, columns, found)
+            _nothing(one, at_ms.size)
+            if masked and one.full_name in masked
+            else _computed(computing[one.group], one.name, columns, found)
             if one.group in computing
             else found[one.group].columns[one.name]
             for one in selection.features
@@ -110,6 +118,7 @@ class _View:
         self._oldest = None if view.max_age is None else (at_ms - seconds(view.max_age) * 1000).tolist()
 
     def answer(self, asked: Feature) -> Answer:
+        """A feature of the view."""
         values, gaps = asked.listed(self.columns[asked.name])
         is_latest = asked.name in self._latest
         times = self._newest if is_latest else self._moments
@@ -131,6 +140,14 @@ class _View:
         if self._all_known:
             return listed
         return [moment if known else NEVER_MS for moment, known in zip(listed, self._known, strict=True)]
+
+
+def _hidden(asked: Feature, rows: int) -> Answer:
+    return Answer(asked, [None] * rows, [NULL_VALUE] * rows, [NEVER_MS] * rows)
+
+
+def _nothing(asked: Feature, rows: int) -> NDArray[Any]:
+    return np.full(rows, None, dtype=object) if asked.kind == "text" else np.full(rows, np.nan)
 
 
 def _computed(

@@ -1,7 +1,7 @@
 """The rules at hand: asked on every path, without I/O; kept current by what PostgreSQL announces."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from pelton.contracts.definitions import FeatureViewDefinition, TransformationDefinition
 from pelton.contracts.fact import Fact
@@ -23,7 +23,7 @@ from pelton.feature.access.domain import (
     open_again,
     revoke,
 )
-from pelton.feature.access.sensitive import sensitive_fields
+from pelton.feature.access.sensitive import sensitive_fields, shown_fields
 from pelton.feature.catalogue import Catalogue
 from pelton.feature.selection import Selection
 
@@ -85,6 +85,17 @@ class Access:
             return frozenset()
         return self.hidden(actor.name, selection)
 
+    def reading_whole(self, actor: Actor, selection: Selection) -> None:
+        """Let the actor read a selection with nothing masked: a table to train on has no gaps that nobody meant.
+
+        Raises:
+            ProblemError: 403, a view was not granted, or not what is sensitive in it.
+        """
+        masked = self.reading(actor, selection)
+        if masked:
+            names = ", ".join(sorted(masked))
+            raise forbidden(f"{names} are sensitive, and {actor.name} has no grant that says so; leave them out")
+
     def hidden(self, person: str, selection: Selection) -> frozenset[str]:
         """The features of a selection, by full name, that are sensitive and not granted to a person as such."""
         hidden = {
@@ -100,6 +111,23 @@ class Access:
             if one.name in hidden.get(one.group, ()) or _reads(selection.transformations.get(one.group), hidden)
         )
 
+    def withheld(self, actor: Actor, columns: Iterable[str]) -> frozenset[str]:
+        """Those of a table's columns that are named as features which the actor must not see the values of."""
+        if _is_exempt(actor):
+            return frozenset()
+        hidden: dict[str, set[str]] = {}
+        for view in self._catalogue.views:
+            resource: Resource = (VIEW, view.name)
+            if not self._rules.allows(actor.name, Action.READ, resource):
+                hidden.setdefault(view.name, set()).update(view.feature_names)
+            elif not self._rules.shows(actor.name, resource):
+                hidden.setdefault(view.name, set()).update(view.sensitive)
+        found = {f"{view}__{feature}" for view, features in hidden.items() for feature in features}
+        for one in self._catalogue.transformations.values():
+            if _reads(one, hidden):
+                found.update(f"{one.name}__{feature}" for feature in one.feature_names)
+        return frozenset(found.intersection(columns))
+
     def masked_fields(self, actor: Actor, source: str) -> frozenset[str]:
         """The fields of a source's events that the actor must not see: sensitive features are made of them."""
         return frozenset() if _is_exempt(actor) else self.hidden_fields(actor.name, source)
@@ -109,6 +137,27 @@ class Access:
         if self._rules.shows(person, (SOURCE, source)):
             return frozenset()
         return sensitive_fields(self._catalogue.views_of(source))
+
+    def permit_view(self, actor: Actor, definition: FeatureViewDefinition) -> None:
+        """Let the actor apply a view: it shows what its source has, and takes the place of the version before.
+
+        Raises:
+            ProblemError: 403, the source or the view was not granted, or it would show what is sensitive in the source.
+        """
+        newest = self._catalogue.newest_view(definition.name)
+        if newest is not None and newest.digest == definition.digest:
+            return
+        self.permit(actor, Action.WRITE, views=[definition.name])
+        self.permit(actor, Action.READ, sources=[definition.source])
+        masked = self.masked_fields(actor, definition.source)
+        bare = sorted(masked & shown_fields(definition)) if masked else ()
+        if bare:
+            fields = ", ".join(bare)
+            raise forbidden(f"{fields} of source {definition.source} are sensitive; mark the features of them so too")
+
+    def is_exempt(self, person: str) -> bool:
+        """Whether a person is one of the platform's services."""
+        return person.startswith(_PLATFORM)
 
     async def grant(self, wanted: FeatureAccessGranted, actor: Actor) -> bool:
         """Record a grant; says whether it is news.
@@ -149,7 +198,7 @@ def _is_exempt(actor: Actor) -> bool:
     return actor.role is Role.ADMIN or actor.name.startswith(_PLATFORM)
 
 
-def _reads(transformation: TransformationDefinition | None, hidden: Mapping[str, Sequence[str]]) -> bool:
+def _reads(transformation: TransformationDefinition | None, hidden: Mapping[str, Collection[str]]) -> bool:
     """Whether a transformation is made of a feature that is hidden."""
     if transformation is None:
         return False
@@ -162,4 +211,9 @@ def _refuse(person: str, action: Action, refused: Sequence[Resource]) -> None:
         return
     things = ", ".join(" ".join(one) for one in refused)
     detail = f"{person} has no grant to {action} {things}; an administrator can give one"
-    raise ProblemError(403, "forbidden", "You may not do this", detail)
+    raise forbidden(detail)
+
+
+def forbidden(detail: str) -> ProblemError:
+    """The answer to whoever may not do something; the detail says what was not granted."""
+    return ProblemError(403, "forbidden", "You may not do this", detail)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
+from pelton.eventkit.identity import Actor
 from pelton.eventkit.problems import ProblemError
 from pelton.feature.api.doors import Doors, Viewer, time_of
 from pelton.feature.catalogue import store
@@ -44,7 +45,7 @@ def routes(doors: Doors) -> APIRouter:
         return [_entry(doors, entry, changes) | _used_by(entry, known, pinned, declared) for entry in found]
 
     @router.get("/{place}/{name}")
-    async def show(place: Place, name: str, actor: Viewer) -> dict[str, Any]:  # noqa: ARG001
+    async def show(place: Place, name: str, actor: Viewer) -> dict[str, Any]:
         """One thing, with what its features looked like in the newest dataset that has them."""
         known = entries(doors.catalogue.registered)
         entry = known.get((KINDS[place], name))
@@ -55,7 +56,7 @@ def routes(doors: Doors) -> APIRouter:
             pinned, declared = await store.pinned(unit.connection), await store.declared_models(unit.connection)
             changes = await store.last_changes(unit.connection, [entry.stream])
         answer = _entry(doors, entry, changes) | _used_by(entry, known, pinned, declared)
-        return answer | {"fields": list(entry.fields), "statistics": await _statistics(doors, entry)}
+        return answer | {"fields": list(entry.fields), "statistics": await _statistics(doors, actor, entry)}
 
     return router
 
@@ -113,11 +114,13 @@ def _used_by(
     }
 
 
-async def _statistics(doors: Doors, entry: Entry) -> dict[str, Any]:
-    """By feature: its profile in the newest dataset that has it, and which that is."""
+async def _statistics(doors: Doors, actor: Actor, entry: Entry) -> dict[str, Any]:
+    """By feature that its reader may see: its profile in the newest dataset that has it, and which that is."""
     wanted = {f"{entry.name}__{feature}": feature for feature in entry.features}
     if entry.kind == "feature service":
         wanted = {ref.replace(":", "__"): ref for ref in entry.features}
+    hidden = doors.access.withheld(actor, wanted)
+    wanted = {column: feature for column, feature in wanted.items() if column not in hidden}
     found: dict[str, Any] = {}
     async with doors.units.begin() as unit:
         datasets = await store.profiled(unit.connection, list(wanted))

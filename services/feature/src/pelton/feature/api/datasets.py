@@ -8,7 +8,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from pelton.contracts.feature import DatasetProfile
+from pelton.eventkit.identity import Actor
 from pelton.eventkit.problems import ProblemError
+from pelton.feature.access.datasets import permit_content, permit_query, withheld
 from pelton.feature.api.doors import Contributor, Doors, Viewer
 from pelton.feature.datasets import store, tables
 from pelton.feature.datasets.differences import differences
@@ -31,7 +33,7 @@ def routes(doors: Doors) -> APIRouter:
         query: DatasetQuery, actor: Contributor, idempotency_key: Annotated[str | None, Header()] = None
     ) -> dict[str, Any]:
         """Ask for a dataset; it is made in the background. `GET /v1/dataset-requests/{id}` says what became of it."""
-        return await _ask(doors, query, actor.name, idempotency_key)
+        return await _ask(doors, query, actor, idempotency_key)
 
     @router.post(ROWS_PATH, status_code=201)
     async def keep_rows(request: Request, actor: Contributor) -> dict[str, Any]:  # noqa: ARG001
@@ -65,22 +67,24 @@ def routes(doors: Doors) -> APIRouter:
             return await store.newest(unit.connection, limit)
 
     @router.get("/v1/datasets/{digest}")
-    async def dataset(digest: str, actor: Viewer) -> dict[str, Any]:  # noqa: ARG001
-        """One dataset: where it came from and what is in it, with its statistics."""
+    async def dataset(digest: str, actor: Viewer) -> dict[str, Any]:
+        """One dataset: where it came from and what is in it, with the statistics of what its reader may see."""
         found = await _known(doors, digest)
-        told = await _profile(doors, found)
+        told = await _profile(doors, actor, found)
         return found | {"statistics": told.model_dump(mode="json") if told else None}
 
     @router.get("/v1/datasets/{digest}/diff/{other}")
-    async def diff(digest: str, other: str, actor: Viewer) -> dict[str, Any]:  # noqa: ARG001
+    async def diff(digest: str, other: str, actor: Viewer) -> dict[str, Any]:
         """What another dataset differs in from this one: rows, columns, what it was made of, statistics."""
         before, after = await _known(doors, digest), await _known(doors, other)
-        return differences(before, after, (await _profile(doors, before), await _profile(doors, after)))
+        return differences(before, after, (await _profile(doors, actor, before), await _profile(doors, actor, after)))
 
     @router.get("/v1/datasets/{digest}/content")
-    async def content(digest: str, actor: Viewer) -> Response:  # noqa: ARG001
+    async def content(digest: str, actor: Viewer) -> Response:
         """A dataset's rows, as the Parquet file whose SHA-256 is its digest."""
         found = await _known(doors, digest)
+        async with doors.units.begin() as unit:
+            await permit_content(doors.access, unit.connection, actor, found)
         try:
             size = await doors.objects.size(digest)
         except ObjectNotFoundError as error:
@@ -105,19 +109,20 @@ def routes(doors: Doors) -> APIRouter:
     return router
 
 
-async def _ask(doors: Doors, query: DatasetQuery, actor: str, key: str | None) -> dict[str, Any]:
+async def _ask(doors: Doors, query: DatasetQuery, actor: Actor, key: str | None) -> dict[str, Any]:
     """Leave a dataset to a job; the same key of the same person asks for one only.
 
     Raises:
-        ProblemError: 422, the query names features that are not registered.
+        ProblemError: 422, the query names features that are not registered; 403, it was not granted.
     """
     try:
-        doors.history.select(query)
+        selection = doors.history.select(query)
     except SelectionError as error:
         raise ProblemError(422, "unknown-features", "The query names what is not there", str(error)) from error
-    id_ = str(doors.units.new_id()) if key is None else sha256(f"{actor}\0{key}".encode()).hexdigest()[:32]
-    async with doors.units.begin(actor=actor) as unit:
-        await store.ask(unit.connection, id_, query.model_dump(mode="json"), actor, doors.clock())
+    id_ = str(doors.units.new_id()) if key is None else sha256(f"{actor.name}\0{key}".encode()).hexdigest()[:32]
+    async with doors.units.begin(actor=actor.name) as unit:
+        await permit_query(doors.access, unit.connection, actor, query, selection)
+        await store.ask(unit.connection, id_, query.model_dump(mode="json"), actor.name, doors.clock())
         await unit.enqueue(DATASET, id_, {"id": id_})
     return {"id": id_, "status": "waiting"}
 
@@ -130,10 +135,15 @@ async def _known(doors: Doors, digest: str) -> dict[str, Any]:
     return found
 
 
-async def _profile(doors: Doors, found: dict[str, Any]) -> DatasetProfile | None:
+async def _profile(doors: Doors, actor: Actor, found: dict[str, Any]) -> DatasetProfile | None:
+    async with doors.units.begin() as unit:
+        hidden = await withheld(doors.access, unit.connection, actor, found)
     if not found.get("profile"):
         return None
     try:
-        return DatasetProfile.model_validate_json(await doors.objects.get(found["profile"]))
+        whole = DatasetProfile.model_validate_json(await doors.objects.get(found["profile"]))
     except ObjectNotFoundError:
         return None
+    return whole.model_copy(
+        update={"columns": {name: one for name, one in whole.columns.items() if name not in hidden}}
+    )

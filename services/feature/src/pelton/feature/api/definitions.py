@@ -18,6 +18,7 @@ from pelton.contracts.topics import data_topic
 from pelton.contracts.values import Digest, Name
 from pelton.eventkit.problems import FieldError, ProblemError
 from pelton.eventkit.topics import ensure_topics
+from pelton.feature.access import Action
 from pelton.feature.api.doors import Contributor, Doors, Viewer, time_of
 from pelton.feature.catalogue import store as tables
 from pelton.feature.catalogue.commands import Removable
@@ -89,6 +90,7 @@ def _registering(router: APIRouter, doors: Doors) -> None:
     @router.post("/sources")
     async def register_source(definition: SourceDefinition, actor: Contributor) -> dict[str, Any]:
         """Register a source, or change it; the same definition again changes nothing."""
+        doors.access.permit(actor, Action.WRITE, sources=[definition.name])
         with _refusals(definition):
             check_definition(definition)
         await ensure_topics(doors.kafka, {data_topic(definition.name): 1}, stamped=True)
@@ -97,6 +99,8 @@ def _registering(router: APIRouter, doors: Doors) -> None:
     @router.post("/feature-views")
     async def apply_view(definition: FeatureViewDefinition, actor: Contributor) -> dict[str, Any]:
         """Apply a feature view; another definition under the same name is a new version beside the old."""
+        with _refusals(definition):
+            doors.access.permit_view(actor, definition)
         return await apply(definition, actor.name)
 
     @router.post("/transformations")
@@ -146,6 +150,7 @@ def _views(router: APIRouter, doors: Doors) -> None:
     @router.put("/feature-views/{name}/deprecation", status_code=204)
     async def deprecate_view(name: str, body: Deprecation, actor: Contributor) -> None:
         """Say that a feature view is to be left: its readers are told with each answer."""
+        doors.access.permit(actor, Action.WRITE, views=[name])
         with _refusals():
             await doors.definitions.deprecate(
                 name, reason=body.reason, sunset=body.sunset, successor=body.successor, actor=actor.name
@@ -154,6 +159,7 @@ def _views(router: APIRouter, doors: Doors) -> None:
     @router.delete("/feature-views/{name}/deprecation", status_code=204)
     async def keep_view(name: str, reason: Annotated[Reason, Query()], actor: Contributor) -> None:
         """Say that a feature view stays after all."""
+        doors.access.permit(actor, Action.WRITE, views=[name])
         with _refusals():
             await doors.definitions.withdraw_deprecation(name, reason, actor.name)
 
@@ -202,6 +208,7 @@ def _leaving(router: APIRouter, doors: Doors) -> None:
         version: Annotated[Digest | None, Query()] = None,
     ) -> None:
         """Remove a definition that nothing uses, or one version of a feature view or transformation."""
+        doors.access.permit(actor, Action.WRITE, views=[name] if kind == "feature-views" else ())
         with _refusals():
             await doors.definitions.remove(kind, name, version, reason, actor.name)
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from pelton.eventkit.problems import FieldError, ProblemError
+from pelton.feature.access import Action
 from pelton.feature.api.doors import Contributor, Doors, verdict_of
 from pelton.feature.submissions import Submission, read_document, read_lines
 
@@ -24,6 +25,7 @@ def routes(doors: Doors) -> APIRouter:
         """
         name, events = await _submitted(request, source, doors)
         doors.known_source(name)
+        doors.access.permit(actor, Action.WRITE, sources=[name])
         verdicts = await doors.events.take(name, events, actor.name)
         counts = {status: sum(one.status == status for one in verdicts) for status in _STATUSES}
         return JSONResponse(

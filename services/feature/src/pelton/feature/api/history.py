@@ -38,7 +38,7 @@ def routes(doors: Doors) -> APIRouter:
     @router.post(PATH)
     async def historical_features(
         request: Request,
-        actor: Viewer,  # noqa: ARG001
+        actor: Viewer,
         features: Annotated[list[str], Query()] = [],  # noqa: B006 - FastAPI copies it
         feature_service: str | None = None,
         known: Known = "event_time",
@@ -55,7 +55,9 @@ def routes(doors: Doors) -> APIRouter:
             table = _table(asked.rows)
         else:
             table = await asyncio.to_thread(tables.read, body, form)
-        answer = await _answer(doors, _selection(doors, features, feature_service), table, known)
+        selection = _selection(doors, features, feature_service)
+        doors.access.reading_whole(actor, selection)
+        answer = await _answer(doors, selection, table, known)
         form = tables.form_of(request.headers.get("accept", ""), form)
         return Response(await asyncio.to_thread(tables.write, answer, form), media_type=form)
 

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from pelton.contracts.definitions import FeatureViewDefinition, SourceDefinition
 from pelton.eventkit.identity import Actor
+from pelton.feature.access import Action
 from pelton.feature.api.doors import Contributor, Doors
 from pelton.feature.feast import rows
 from pelton.feature.feast.errors import FeastError, InvalidRequestError, of_form
@@ -45,6 +46,7 @@ def routes(doors: Doors) -> APIRouter:
                 422, "PushSourceNotFoundException", f"Unable to find push source '{form.push_source_name}'."
             )
         form.check_target()
+        doors.access.permit(actor, Action.WRITE, sources=[source.name])
         await _take(doors, source, rows.events(source, form.df), actor)
         return Response()
 
@@ -57,6 +59,7 @@ def routes(doors: Doors) -> APIRouter:
             message = f"Can't recognize feast object with a name {form.feature_view_name}"
             raise FeastError(404, "FeastObjectNotFoundException", message)
         source = doors.catalogue.validators[view.source].definition
+        doors.access.permit(actor, Action.WRITE, views=[view.name], sources=[source.name])
         await _take(doors, source, rows.events(source, form.df, view), actor)
         return JSONResponse(None)
 

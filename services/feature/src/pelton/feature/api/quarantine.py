@@ -11,7 +11,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from pelton.eventkit.identity import Actor
 from pelton.eventkit.problems import FieldError, ProblemError, read_json
+from pelton.feature.access import Action
 from pelton.feature.api.doors import Contributor, Doors, Viewer, verdict_of
 from pelton.feature.quality import quarantine
 from pelton.feature.quality.quarantine import Place, Record, Selection
@@ -40,7 +42,7 @@ def routes(doors: Doors) -> APIRouter:
 def _looking(router: APIRouter, doors: Doors) -> None:
     @router.get("/quarantine")
     async def list_records(
-        actor: Viewer,  # noqa: ARG001
+        actor: Viewer,
         source: str,
         rule: Rule = None,
         event_id: str | None = None,
@@ -50,6 +52,7 @@ def _looking(router: APIRouter, doors: Doors) -> None:
     ) -> dict[str, Any]:
         """Records of a source that were set aside, the newest first, with what was wrong and what became of them."""
         doors.known_source(source)
+        doors.access.permit(actor, Action.READ, sources=[source])
         async with doors.units.begin() as unit:
             found = await quarantine.page(
                 unit.connection,
@@ -60,16 +63,20 @@ def _looking(router: APIRouter, doors: Doors) -> None:
                 newest_first=True,
             )
         shown = found[:limit]
-        return {"records": list(map(_told, shown)), "next_page": _token(shown[-1]) if len(found) > limit else None}
+        return {
+            "records": [_told(doors, actor, one) for one in shown],
+            "next_page": _token(shown[-1]) if len(found) > limit else None,
+        }
 
     @router.get("/quarantine/{record_id}")
-    async def get_record(record_id: UUID, actor: Viewer) -> dict[str, Any]:  # noqa: ARG001
+    async def get_record(record_id: UUID, actor: Viewer) -> dict[str, Any]:
         """One record that was set aside, whole."""
         async with doors.units.begin() as unit:
             found = await quarantine.one(unit.connection, record_id)
         if found is None:
             raise _unknown(record_id)
-        return _told(found)
+        doors.access.permit(actor, Action.READ, sources=[found.source])
+        return _told(doors, actor, found)
 
 
 def _replaying(router: APIRouter, doors: Doors) -> None:
@@ -79,13 +86,14 @@ def _replaying(router: APIRouter, doors: Doors) -> None:
     ) -> dict[str, Any]:
         """Take in all waiting records of a source, or of a rule, that pass by now; the others go on waiting."""
         doors.known_source(source)
+        doors.access.permit(actor, Action.WRITE, sources=[source])
         replayed = await doors.replays.replay(Selection(source, rule, event_id), actor.name, dry_run=dry_run)
         return {"source": source, "dry_run": dry_run} | replayed.told()
 
     @router.post("/quarantine/{record_id}/replay")
     async def replay(record_id: UUID, actor: Contributor, request: Request) -> dict[str, Any]:
         """Take a record in after all: as it is, or with the body of this request in its place."""
-        found = await _waiting(doors, record_id)
+        found = await _waiting(doors, record_id, actor)
         data = _object(await request.body() or found.raw)
         event = Submission(found.event_id or str(record_id), data)
         (verdict,) = await doors.events.take_again(found.source, [event], actor.name)
@@ -104,6 +112,7 @@ def _discarding(router: APIRouter, doors: Doors) -> None:
     ) -> dict[str, Any]:
         """Let all waiting records of a source be, or of a rule. They are kept, with the reason and who gave it."""
         doors.known_source(source)
+        doors.access.permit(actor, Action.WRITE, sources=[source])
         selection = Selection(source, rule, event_id)
         async with doors.units.begin(actor=actor.name) as unit:
             count = await quarantine.discard_all(unit.connection, selection, actor.name, body.reason, unit.now())
@@ -112,25 +121,30 @@ def _discarding(router: APIRouter, doors: Doors) -> None:
     @router.post("/quarantine/{record_id}/discard")
     async def discard(record_id: UUID, body: Discard, actor: Contributor) -> dict[str, Any]:
         """Let a record be. It is kept, with the reason and who gave it."""
-        await _waiting(doors, record_id)
+        await _waiting(doors, record_id, actor)
         async with doors.units.begin(actor=actor.name) as unit:
             await quarantine.discard(unit.connection, [record_id], actor.name, body.reason, unit.now())
             found = await quarantine.one(unit.connection, record_id)
         if found is None:
             raise _unknown(record_id)
-        return _told(found)
+        return _told(doors, actor, found)
 
 
-async def _waiting(doors: Doors, record_id: UUID) -> Record:
+async def _waiting(doors: Doors, record_id: UUID, actor: Actor) -> Record:
     async with doors.units.begin() as unit:
         found = await quarantine.one(unit.connection, record_id)
     if found is None or found.status != "waiting":
         raise _unknown(record_id)
+    doors.access.permit(actor, Action.WRITE, sources=[found.source])
     return found
 
 
-def _told(record: Record) -> dict[str, Any]:
-    return asdict(record) | {"raw": record.raw.decode("utf-8", "replace"), "status": record.status}
+def _told(doors: Doors, actor: Actor, record: Record) -> dict[str, Any]:
+    answer = asdict(record) | {"raw": record.raw.decode("utf-8", "replace"), "status": record.status}
+    if doors.access.masked_fields(actor, record.source):
+        # What is wrong with a value may quote it, and a record that is no event may have anything anywhere.
+        answer |= {"raw": None, "faults": [{"field": one["field"]} for one in record.faults]}
+    return answer
 
 
 def _unknown(record_id: UUID) -> ProblemError:

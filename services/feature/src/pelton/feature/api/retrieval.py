@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
+from pelton.eventkit.identity import Actor
 from pelton.eventkit.problems import FieldError, ProblemError
 from pelton.feature import arrow
 from pelton.feature.api.doors import Doors, Viewer
@@ -39,7 +40,7 @@ def routes(doors: Doors) -> APIRouter:
     @router.post(PATH)
     async def online_features(
         request: Request,
-        actor: Viewer,  # noqa: ARG001
+        actor: Viewer,
         features: Annotated[list[str], Query()] = [],  # noqa: B006 - FastAPI copies it
         feature_service: str | None = None,
     ) -> Response:
@@ -52,10 +53,10 @@ def routes(doors: Doors) -> APIRouter:
         body = await request.body()
         now = doors.clock()
         if media_type == arrow.MEDIA_TYPE:
-            answer, selection = await asyncio.to_thread(_arrow, doors.online, body, features, feature_service, now)
+            answer, selection = await asyncio.to_thread(_arrow, doors, actor, body, (features, feature_service), now)
         else:
             media_type = "application/json"
-            answer, selection = await asyncio.to_thread(_json, doors.online, body, now)
+            answer, selection = await asyncio.to_thread(_json, doors, actor, body, now)
         response = Response(answer, media_type=media_type)
         response.raw_headers.extend(doors.online.notices(selection, now))
         return response
@@ -64,12 +65,13 @@ def routes(doors: Doors) -> APIRouter:
 
 
 def _arrow(
-    online: OnlineFeatures, body: bytes, features: Sequence[str], service: str | None, now: datetime
+    doors: Doors, actor: Actor, body: bytes, asked: tuple[Sequence[str], str | None], now: datetime
 ) -> tuple[bytes, Selection]:
     table = arrow.read(body)
     try:
-        selection = _select(online, features, service)
-        columns = online.columns(selection, arrow.keys(table), arrow.moments(table, _ms(now)))
+        selection = _select(doors.online, *asked)
+        masked = doors.access.reading(actor, selection)
+        columns = doors.online.columns(selection, arrow.keys(table), arrow.moments(table, _ms(now)), masked)
     except (SelectionError, TilesError) as error:
         raise _problem(error) from error
     for name, column in arrow.features(selection.features, columns).items():
@@ -77,15 +79,15 @@ def _arrow(
     return arrow.write(table), selection
 
 
-def _json(online: OnlineFeatures, body: bytes, now: datetime) -> tuple[bytes, Selection]:
+def _json(doors: Doors, actor: Actor, body: bytes, now: datetime) -> tuple[bytes, Selection]:
     asked = _read(body)
     rows = _rows(asked)
     at_ms = np.full(rows, _ms(now), dtype=np.int64)
     if asked.at is not None:
         at_ms = np.array([_ms(moment) for moment in asked.at], dtype=np.int64)
     try:
-        selection = _select(online, asked.features, asked.feature_service)
-        answers = online.read(selection, asked.entities, at_ms)
+        selection = _select(doors.online, asked.features, asked.feature_service)
+        answers = doors.online.read(selection, asked.entities, at_ms, doors.access.reading(actor, selection))
     except (SelectionError, TilesError) as error:
         raise _problem(error) from error
     told = {

@@ -7,9 +7,12 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pelton.eventkit.identity import Actor
+from pelton.eventkit.problems import ProblemError
+from pelton.feature.access import Access
 from pelton.feature.catalogue.notices import Headers
 from pelton.feature.feast import retrieval
-from pelton.feature.feast.errors import FeastError, of_selection
+from pelton.feature.feast.errors import FeastError, dialect, of_selection
 from pelton.feature.online import OnlineFeatures
 from pelton.feature.selection import SelectionError
 from pelton.tiles.errors import TilesError
@@ -22,9 +25,10 @@ _FEW_ROWS: Final = 1000
 class FeastFront:
     """Answers `/get-online-features`, and passes the rest on."""
 
-    def __init__(self, app: ASGIApp, online: OnlineFeatures, clock: Callable[[], datetime]) -> None:
+    def __init__(self, app: ASGIApp, online: OnlineFeatures, access: Access, clock: Callable[[], datetime]) -> None:
         self._app = app
         self._online = online
+        self._access = access
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,10 +39,12 @@ class FeastFront:
         scope["pelton_route"] = PATH
         notices: Headers = []
         try:
-            body, notices = await self._answer(await _body(receive))
+            body, notices = await self._answer(await _body(receive), scope["state"]["actor"])
             status = 200
         except FeastError as error:
             status, body = error.status, error.body
+        except ProblemError as problem:
+            status, body = problem.status, dialect(problem)
         except SelectionError as error:
             told = of_selection(error)
             status, body = told.status, told.body
@@ -47,11 +53,12 @@ class FeastFront:
             status, body = told.status, told.body
         await _send(send, status, body, notices)
 
-    async def _answer(self, body: bytes) -> tuple[bytes, Headers]:
+    async def _answer(self, body: bytes, actor: Actor) -> tuple[bytes, Headers]:
         request = retrieval.read(body)
         selection = retrieval.select(self._online, request)
+        masked = self._access.reading(actor, selection)
         now = self._clock()
-        arguments = self._online, selection, request, round(now.timestamp() * 1000)
+        arguments = self._online, selection, request, round(now.timestamp() * 1000), masked
         if request.rows > _FEW_ROWS:
             answer = await asyncio.to_thread(retrieval.answer, *arguments)
         else:

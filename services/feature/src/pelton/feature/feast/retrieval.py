@@ -1,6 +1,6 @@
 """`/get-online-features`: the request and the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pelton.feature.feast.errors import FeastError, InvalidRequestError, of_form
-from pelton.feature.online import NEVER_MS, PRESENT, Answer, OnlineFeatures
+from pelton.feature.online import NEVER_MS, PRESENT, OnlineFeatures
 from pelton.feature.selection import Selection
 
 _NEVER: Final = datetime.fromtimestamp(NEVER_MS, UTC)
@@ -35,15 +35,15 @@ _decoder = msgspec.json.Decoder(Retrieval)
 _encoder = msgspec.json.Encoder()
 
 
-class _Vector(msgspec.Struct, frozen=True):
-    """One feature of all rows."""
+class _Vector(msgspec.Struct):
+    """One feature of all rows. What several have in common is written once, and then as it is."""
 
-    values: msgspec.Raw
-    statuses: msgspec.Raw
+    values: list[Any]
+    statuses: list[str] | msgspec.Raw
     event_timestamps: msgspec.Raw
 
 
-class _Answered(msgspec.Struct, frozen=True):
+class _Answered(msgspec.Struct):
     """The whole answer."""
 
     results: list[_Vector]
@@ -85,8 +85,10 @@ def select(online: OnlineFeatures, request: Retrieval) -> Selection:
     return selection
 
 
-def answer(online: OnlineFeatures, selection: Selection, request: Retrieval, now_ms: int) -> bytes:
-    """The answer to a request: the keys of its rows, then the features, column by column.
+def answer(
+    online: OnlineFeatures, selection: Selection, request: Retrieval, now_ms: int, masked: Collection[str] = ()
+) -> bytes:
+    """The answer to a request: the keys of its rows, then the features, column by column, without those `masked`.
 
     Raises:
         SelectionError: the request lacks a key, or what a transformation reads of it.
@@ -94,15 +96,17 @@ def answer(online: OnlineFeatures, selection: Selection, request: Retrieval, now
         TilesError: the store cannot be read.
     """
     rows = _checked_rows(request)
-    read_features = online.read(selection, request.entities, _moments(request.at, rows, now_ms))
+    read_features = online.read(selection, request.entities, _moments(request.at, rows, now_ms), masked)
     present = _encoded([PRESENT] * rows)
     never = _encoded([_NEVER] * rows)
     keys = [name for name in request.entities if name in selection.join_keys]
-    results = [_Vector(_encoded(request.entities[name]), present, never) for name in keys]
-    stamps: dict[int, msgspec.Raw] = {}
-    for one in read_features:
-        statuses = present if one.statuses is None else _encoded(one.statuses)
-        results.append(_Vector(_encoded(one.values), statuses, _stamps(one, stamps)))
+    results = [_Vector(request.entities[name], present, never) for name in keys]
+    times = {id(one.times_ms): one.times_ms for one in read_features}
+    stamps = {place: _stamps(moments) for place, moments in times.items()}
+    results += [
+        _Vector(one.values, present if one.statuses is None else one.statuses, stamps[id(one.times_ms)])
+        for one in read_features
+    ]
     names = [*keys, *(one.full_name if request.full_feature_names else one.name for one in selection.features)]
     metadata: dict[str, Any] = {"feature_names": names}
     if request.include_feature_view_version_metadata:
@@ -114,18 +118,15 @@ def _encoded(values: Sequence[Any]) -> msgspec.Raw:
     return msgspec.Raw(_encoder.encode(values))
 
 
-def _stamps(one: Answer, known: dict[int, msgspec.Raw]) -> msgspec.Raw:
-    """A feature's times; the features of a view share theirs, which are written once."""
-    place = id(one.times_ms)
-    if place not in known:
-        known[place] = _encoded([datetime.fromtimestamp(moment / 1000, UTC) for moment in one.times_ms])
-    return known[place]
+def _stamps(moments: Sequence[int]) -> msgspec.Raw:
+    return _encoded([datetime.fromtimestamp(moment / 1000, UTC) for moment in moments])
 
 
 def _checked_rows(request: Retrieval) -> int:
-    if any(len(values) != request.rows for values in request.entities.values()):
+    rows = request.rows
+    if any(len(values) != rows for values in request.entities.values()):
         raise FeastError(500, None, "All entity rows must have the same columns.")
-    return request.rows
+    return rows
 
 
 def _moments(at: Sequence[str] | None, rows: int, now_ms: int) -> NDArray[np.int64]:
