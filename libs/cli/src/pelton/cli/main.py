@@ -14,6 +14,7 @@ from pelton.cli import (
     datasets,
     declare,
     demo,
+    feature_access,
     features,
     governance,
     lifecycle,
@@ -50,7 +51,7 @@ for commands in (
 for commands in (cards.app, governance.app, provenance.app):
     models.model.registered_commands.extend(commands.registered_commands)
     models.model.registered_groups.extend(commands.registered_groups)
-for commands in (features.app, online.app, feast.app):
+for commands in (features.app, feature_access.app, online.app, feast.app):
     models.features.registered_commands.extend(commands.registered_commands)
 app.add_typer(audit.app, name="audit")
 app.add_typer(demo.app, name="demo")
