@@ -29,7 +29,7 @@ FEATURES = 10
 ENTITIES = 1000
 EVENTS_EACH = 20
 # How many different requests there are of each size.
-BODIES = {1: 64, 100: 16}
+BODIES = {1: 64, 100: 8}
 NAMES = tuple(f"f{place}" for place in range(FEATURES))
 WINDOWS = ("10m", "30m", "1h", "2h", "6h", "12h", "1d", "2d", "7d", "30d")
 
