@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pelton.contracts.definitions import FeatureViewDefinition, ModelDefinition, SourceDefinition
+from pelton.contracts.registry import ModelRegistered
+from pelton.contracts.trainer import TrainingRequested, Trigger
+from pelton.contracts.values import Artifact, Window
 
 DAY_0 = datetime(2013, 1, 1, tzinfo=UTC)
 
@@ -47,6 +50,23 @@ def model(of: str, landings: str, features: Sequence[str], **changes: object) ->
         "triggers": {"first_after": "59d", "cooldown": "7d", "budget": 3, "budget_period": "60d"},
     }
     return ModelDefinition.model_validate(content | changes)
+
+
+def registered(definition: ModelDefinition) -> ModelRegistered:
+    code = Artifact(digest="sha256:" + "0" * 64, size=1, format="zip")
+    return ModelRegistered(model=definition.name, definition=definition, definition_digest=definition.digest, code=code)
+
+
+def requested(training_id: str, definition: ModelDefinition, start: datetime, end: datetime) -> TrainingRequested:
+    return TrainingRequested(
+        training_id=training_id,
+        model=definition.name,
+        trigger=Trigger(kind="manual", moment=end, event_id="e", detail=""),
+        span=Window(start=start, end=end),
+        as_of=end,
+        definition_digest=definition.digest,
+        seed=1,
+    )
 
 
 def event(number: int, at: datetime, **changes: object) -> dict[str, Any]:

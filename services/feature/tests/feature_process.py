@@ -78,7 +78,7 @@ class Feature:
         """Publish events under their flights as ids."""
         await self.publish(source, [(one["flight"], json.dumps(one).encode()) for one in events])
 
-    async def hears(self, *facts: Fact) -> None:
+    async def hears(self, *facts: Fact, actor: str = "service:test") -> None:
         records = []
         for fact in facts:
             self._position += 1
@@ -90,7 +90,7 @@ class Feature:
                 time=utc_now(),
                 correlation_id="story",
                 causation_id=None,
-                actor="service:test",
+                actor=actor,
                 stream_version=self._position,
                 position=self._position,
                 traceparent=None,

@@ -12,36 +12,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from feature_definitions import DAY_0, event, model, source, stream, view
+from feature_definitions import DAY_0, event, model, registered, requested, source, stream, view
 from feature_process import Feature
 
-from pelton.contracts.definitions import ModelDefinition
 from pelton.contracts.feature import DatasetProfile
-from pelton.contracts.registry import ModelRegistered
-from pelton.contracts.trainer import TrainingRequested, Trigger
-from pelton.contracts.values import Artifact, Window
 from pelton.objects import Objects
 from pelton.testkit import eventually
 
 DAYS = 12
 END = DAY_0 + timedelta(days=DAYS)
-
-
-def registered(definition: ModelDefinition) -> ModelRegistered:
-    code = Artifact(digest="sha256:" + "0" * 64, size=1, format="zip")
-    return ModelRegistered(model=definition.name, definition=definition, definition_digest=definition.digest, code=code)
-
-
-def requested(training_id: str, definition: ModelDefinition, start: datetime, end: datetime) -> TrainingRequested:
-    return TrainingRequested(
-        training_id=training_id,
-        model=definition.name,
-        trigger=Trigger(kind="manual", moment=end, event_id="e", detail=""),
-        span=Window(start=start, end=end),
-        as_of=end,
-        definition_digest=definition.digest,
-        seed=1,
-    )
 
 
 async def outcome(feature: Feature, training_id: str) -> tuple[str, dict[str, Any]]:
