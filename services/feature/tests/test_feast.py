@@ -271,3 +271,22 @@ async def test_readers_of_a_view_that_is_deprecated_are_told_so(feature: Feature
     answer = await ask(feature, entities={"carrier": ["UA"]}, features=["leaving:flights_1d"])
     assert answer.status_code == 200
     assert "leaving is deprecated" in answer.headers["warning"]
+
+
+async def test_latest_values_have_their_events_time_and_their_fields_type_and_age(feature: Feature) -> None:
+    latest = [{"name": f"newest_{name}", "value": name} for name in ("gate", "delay", "carrier")]
+    keys = {"keys": ("carrier", "gate"), "aggregates": (), "latest": latest, "max_age": "1d"}
+    await feature.declare(source("aging"), view("aging", "aging", "carrier_gate", **keys))
+    await feature.publish_all("aging", [event(1, DAY_0, delay=None, gate=7)])
+    await feature.counted("aging", 1)
+    at = [(DAY_0 + timedelta(hours=hours)).isoformat() for hours in (1, 24, 25, 1, 1)]
+    entities = {"gate": [7, 7, 7, 8, None], "carrier": ["UA"] * 5}
+    answer = await ask(feature, entities=entities, features=[f"aging:{one['name']}" for one in latest], at=at)
+    assert answer.status_code == 200, answer.text
+    gate, delay, carrier = answer.json()["results"][2:]
+    assert str(gate["values"]) == "[7, 7, None, None, None]"
+    assert carrier["values"] == ["UA", "UA", None, None, None]
+    old = ["OUTSIDE_MAX_AGE", "NOT_FOUND", "NOT_FOUND"]
+    assert (gate["statuses"], carrier["statuses"]) == (["PRESENT", "PRESENT", *old], ["PRESENT", "PRESENT", *old])
+    assert (delay["values"], delay["statuses"]) == ([None] * 5, ["NULL_VALUE", "NULL_VALUE", *old])
+    assert gate["event_timestamps"] == ["2013-01-01T00:00:00Z"] * 3 + ["1970-01-01T00:00:00Z"] * 2
