@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "feature_0005"
-down_revision = "feature_0004"
+revision = "feature_0004"
+down_revision = "feature_0003"
 branch_labels = None
 depends_on = None
 

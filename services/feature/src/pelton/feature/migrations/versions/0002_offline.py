@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "feature_0003"
-down_revision = "feature_0002"
+revision = "feature_0002"
+down_revision = "feature_0001"
 branch_labels = None
 depends_on = None
 

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "feature_0006"
-down_revision = "feature_0005"
+revision = "feature_0005"
+down_revision = "feature_0004"
 branch_labels = None
 depends_on = None
 
