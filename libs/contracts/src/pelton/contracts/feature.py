@@ -128,7 +128,7 @@ class SourceAdvanced(Fact, owner="feature"):
 class EventsArrivedTooLate(Fact, owner="feature"):
     """Events came further behind their partition's newest than their source's lateness: no online value has them.
 
-    They are in the offline store, marked. `count` of them lie in `offsets`, and with those told before they are `total`.
+    They are in the offline store, marked. `count` of them lie in `offsets`; with those told before they are `total`.
     """
 
     source: str
