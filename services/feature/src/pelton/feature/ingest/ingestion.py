@@ -177,7 +177,8 @@ class Ingestion:
             arrivals_ms=events.arrivals_ms,
             events=events.columns,
             views=self._catalogue.views_of(source),
-            covered=self._offline.end(source, place[1]),
+            # What is only collected is read again after a crash, and its verdicts with it.
+            covered=self._offline.stored(source, place[1]),
         )
 
     def _parser(self, topic: str) -> EventParser:
