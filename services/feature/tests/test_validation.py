@@ -2,7 +2,6 @@ import json
 from datetime import timedelta
 
 import numpy as np
-import polars as pl
 import pytest
 from feature_definitions import DAY_0, event, source
 from hypothesis import given, settings
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from pelton.eventkit.problems import ProblemError
 from pelton.feature.columns import arrays, frame
 from pelton.feature.offline.files import parquet
-from pelton.feature.offline.reading import distinct
 from pelton.feature.submissions import read_document, read_lines
 from pelton.feature.validation import (
     LARGEST,
@@ -124,12 +122,6 @@ def test_columns_hold_texts_and_numbers_with_their_nulls(rows: list[tuple[str | 
     expected = [np.nan if delay is None else float(delay) for _, delay in rows]
     np.testing.assert_array_equal(columns["delay"], np.array(expected, dtype=float))
     assert parquet(built) == parquet(built.clone())
-
-
-def test_of_one_id_the_first_by_partition_and_offset_is_kept() -> None:
-    places = [(1, 0), (0, 7), (0, 3)]
-    parts = [frame(source("s"), [event(n, DAY_0)], ["same"], [0], [place]) for n, place in enumerate(places)]
-    assert distinct(pl.concat(parts))["flight"].to_list() == ["F00002"]
 
 
 async def test_whoever_waits_for_a_watermark_is_woken_when_it_is_there_and_not_before() -> None:
