@@ -1,6 +1,7 @@
 """Collecting events into segments of the offline store."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -110,7 +111,7 @@ class OfflineStore:
 
     async def _store(self, lane: Lane, opened: _Open) -> None:
         count, rows, end = len(opened.frames), opened.rows, opened.end
-        days = by_day(whole(pl.concat(opened.frames[:count], how="diagonal")))
+        days = await asyncio.to_thread(_days, opened.frames[:count])
         starts = [opened.start, *(int(day[OFFSET][0]) for day in days[1:])]
         written = [
             await write(self._files, self._units, lane, start, stop, day)
@@ -132,3 +133,7 @@ class OfflineStore:
 
     def _error(self) -> OvertakenError:
         return OvertakenError("another process stores events of this one's partitions; they are taken up anew")
+
+
+def _days(frames: Sequence[pl.DataFrame]) -> Sequence[pl.DataFrame]:
+    return by_day(whole(pl.concat(frames, how="diagonal")))

@@ -1,4 +1,4 @@
-"""Reading the offline store: its Parquet files, on DuckDB, by the expressions of `relations`."""
+"""Reading the offline store: its Parquet files, by the expressions of `relations`, on polars or on DuckDB."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -9,7 +9,6 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 import polars as pl
-from ibis.backends.duckdb import Backend
 
 from pelton.contracts.topics import data_topic
 from pelton.contracts.values import OffsetRange
@@ -103,33 +102,49 @@ class OfflineReader:
 
 def read(paths: Mapping[str, Sequence[Path]], spans: Mapping[str, Span]) -> dict[str, pl.DataFrame]:
     """The events of some sources from their files, each id once, in no particular order."""
+    return {source: _events(files, spans[source]) for source, files in paths.items()}
+
+
+def _events(files: Sequence[Path], span: Span) -> pl.DataFrame:
+    if not files:
+        return _EMPTY
+    frame = _on_polars(files, span)
+    # Ties that all differ prove that the ids do, without a look at one of them.
+    if not frame[TIE].null_count() and frame[TIE].n_unique() == frame.height:
+        return frame
+    once = _on_duckdb(files, span)
+    return once.with_columns(pl.Series(TIE, ties_of(hash_texts(once[ID])), dtype=pl.Int64))
+
+
+def _on_polars(files: Sequence[Path], span: Span) -> pl.DataFrame:
+    """The events with an id that repeats as often as it is there.
+
+    Polars reads numbers from Parquet in a third of DuckDB's time, and gives them without a copy; it has no windows.
+    """
+    scanned = pl.concat([pl.scan_parquet(file) for file in files], how="diagonal")
+    connection = ibis.polars.connect({"events": scanned})
+    chosen = relations.fields(_wanted(connection.table("events"), span), span.fields)
+    found: pl.DataFrame = connection.to_polars(chosen)
+    return found
+
+
+def _on_duckdb(files: Sequence[Path], span: Span) -> pl.DataFrame:
+    """The events, each id once, with their ids."""
     connection = ibis.duckdb.connect()
     try:
-        return {source: _events(connection, files, spans[source]) for source, files in paths.items()}
+        # The folders' names repeat what is known; as columns they would only be read and thrown away.
+        table = connection.read_parquet([str(file) for file in files], union_by_name=True, hive_partitioning=False)
+        fields = span.fields | {ID} if span.fields is not None else None
+        chosen = relations.fields(relations.distinct(_wanted(table, span)), fields)
+        # Ibis's own way out leads through pandas, whose import alone takes as long as reading a million events.
+        return pl.DataFrame(connection.con.sql(connection.compile(chosen)).to_arrow_table())
     finally:
         connection.disconnect()
 
 
-def _events(connection: Backend, files: Sequence[Path], span: Span) -> pl.DataFrame:
-    if not files:
-        return _EMPTY
-    # The folders' names repeat what is known; as columns they would only be read and thrown away.
-    raw = connection.read_parquet([str(file) for file in files], union_by_name=True, hive_partitioning=False)
-    events = relations.between(relations.whole(raw), span.first_ms, span.last_ms)
-    if span.known_ms is not None:
-        events = relations.known(events, span.known_ms)
-    frame = _frame(connection, events, span.fields)
-    # Ties that all differ prove that the ids do, without a look at one of them.
-    if not frame[TIE].null_count() and frame[TIE].n_unique() == frame.height:
-        return frame
-    fields = span.fields | {ID} if span.fields is not None else None
-    once = _frame(connection, relations.distinct(events), fields)
-    return once.with_columns(pl.Series(TIE, ties_of(hash_texts(once[ID])), dtype=pl.Int64))
-
-
-def _frame(connection: Backend, events: ir.Table, fields: frozenset[str] | None) -> pl.DataFrame:
-    chosen = events if fields is None else relations.fields(events, sorted(fields))
-    return pl.DataFrame(connection.to_pyarrow(chosen))
+def _wanted(table: ir.Table, span: Span) -> ir.Table:
+    events = relations.between(relations.whole(table), span.first_ms, span.last_ms)
+    return events if span.known_ms is None else relations.known(events, span.known_ms)
 
 
 def _ranges(ends: Mapping[Lane, int]) -> tuple[OffsetRange, ...]:

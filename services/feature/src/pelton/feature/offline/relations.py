@@ -1,4 +1,4 @@
-"""What is asked of the offline store, as Ibis expressions: the same run on DuckDB here and on Spark elsewhere.
+"""What is asked of the offline store, as Ibis expressions: the same run on polars and DuckDB here, on Spark elsewhere.
 
 Each takes and gives a table of events with the store's own columns, which all begin with `_`.
 """
@@ -51,10 +51,11 @@ def of_entities(events: ir.Table, keys: Sequence[str], entities: ir.Table) -> ir
     return events.semi_join(entities, list(keys))
 
 
-def fields(events: ir.Table, names: Iterable[str]) -> ir.Table:
-    """These fields of the events, where they have them, beside their time and tie."""
-    wanted = dict.fromkeys([TIME, TIE, *names])
-    return events.select([name for name in wanted if name in events.columns])
+def fields(events: ir.Table, names: Iterable[str] | None) -> ir.Table:
+    """These fields of the events, where they have them, beside their time and tie; of None all."""
+    if names is None:
+        return events
+    return events.select([name for name in dict.fromkeys([TIME, TIE, *sorted(names)]) if name in events.columns])
 
 
 def latest(
