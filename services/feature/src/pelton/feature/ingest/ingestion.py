@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 TRACED: Final = 32
 # So many records are looked at for their traces: those of a moment come together.
-LOOKED_AT: Final = 1000
+LOOKED_AT: Final = 256
 # Of one partition; beyond it no events are taken in until some of these are stored.
 MOST_WAITING: Final = 6 * FLUSH_ROWS
 EVERY_SECONDS: Final = 15.0
