@@ -71,25 +71,25 @@ def of_events(
         columns, some = windowed(plan, measured, timeline, at_ms // plan.grain_ms * plan.grain_ms)
     if plan.latest:
         places = timeline.newest()
-        columns |= _latest(plan, events, times_ms.size, timeline, places)
+        columns |= _latest(plan, events, timeline, places)
         some = places >= 0
         newest_ms = np.full(places.size, -1, np.int64)
         newest_ms[some] = timeline.times[places[some]]
     return Features(columns, some, newest_ms)
 
 
-def _latest(
-    plan: Plan, events: Mapping[str, Column], rows: int, timeline: Timeline, places: Ints
-) -> dict[str, NDArray[Any]]:
+def _latest(plan: Plan, events: Mapping[str, Column], timeline: Timeline, places: Ints) -> dict[str, NDArray[Any]]:
     """The latest values that the events at some places of the timeline give; unknown where the place is -1."""
     some = places >= 0
     if plan.max_age_ms is not None and timeline.times.size:
         some &= timeline.times[np.maximum(places, 0)] >= timeline.at_ms - plan.max_age_ms
-    read = readable(plan, events, rows)
+    # Of those events alone: one by itself gives the bits that it gives among others.
+    chosen = timeline.order[places[some]]
+    read = readable(plan, {name: column[chosen] for name, column in events.items()}, chosen.size)
     found = {}
     for one in plan.latest:
         values = one.value.column(read)
         column = np.full(places.size, None if values.dtype == object else np.nan, dtype=values.dtype)
-        column[some] = values[timeline.order[places[some]]]
+        column[some] = values
         found[one.name] = column
     return found

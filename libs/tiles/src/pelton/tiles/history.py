@@ -61,14 +61,24 @@ class Timeline:
             within = np.clip(moments - self.least, 0, self.stride - 1)
         else:
             within = np.searchsorted(self.distinct, moments)
-        return np.searchsorted(self.ranks, np.maximum(self.entity, 0) * self.stride + within)
+        wanted = np.maximum(self.entity, 0) * self.stride + within
+        # In order, neighbours look at the same ranks, which are in the cache by then.
+        order = np.argsort(wanted)
+        found = np.empty(wanted.size, np.int64)
+        found[order] = np.searchsorted(self.ranks, wanted[order])
+        return found
 
     def newest(self) -> Ints:
         """The place of the newest event before each row's moment that it knows; -1 without one."""
-        low, high = self.before(np.full(self.at_ms.size, self.least)), self.before(self.at_ms)
+        if not self.ranks.size:
+            return np.full(self.at_ms.size, -1, np.int64)
+        high = self.before(self.at_ms)
+        if self.arrivals is None or self.known_ms is None:
+            newest = np.maximum(high - 1, 0)
+            mine = (high > 0) & (self.ranks[newest] // self.stride == self.entity)
+            return np.where(mine, newest, -1)
+        low = self.before(np.full(self.at_ms.size, self.least))
         high = np.where(self.entity >= 0, high, low)
-        if self.arrivals is None or self.known_ms is None or not self.arrivals.size:
-            return np.where(high > low, high - 1, -1)
         longest = int((high - low).max(initial=1))
         places = Extremes(self.arrivals, np.minimum, longest).last_at_most(low, high, self.known_ms)
         return np.where(places >= low, places, -1)
