@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import io
+import re
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +21,7 @@ from pelton.sdk.client import PORT_OFFSETS, Address, Client
 from pelton.sdk.datasets import SourceRows, dataset, historical_features, make_dataset
 from pelton.testkit import eventually
 
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "datasets.md"
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
 REFS = ("trips_by_carrier:flights_1d", "trips_by_carrier:delay_2h", "trips_twice:twice")
 DAYS = 3
@@ -245,3 +248,24 @@ async def test_the_sdk_makes_opens_and_reads_datasets(feature: Feature, trips: l
             assert dataset(made.digest, client).to_polars().equals(historical_features(client, frame, REFS))
 
     await asyncio.to_thread(work)
+
+
+async def test_the_guides_examples_run(
+    feature: Feature, trips: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = (feature.client.base_url.port or 0) - PORT_OFFSETS["feature"]
+    monkeypatch.setenv("PELTON_HOME", str(feature.home))
+    monkeypatch.setenv("PELTON_PORT_BASE", str(base))
+    monkeypatch.setenv("PELTON_TOKEN", feature.client.headers["authorization"].removeprefix("Bearer "))
+    blocks = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    scope: dict[str, Any] = {}
+
+    def work() -> None:
+        for block in blocks:
+            exec(block, scope)  # noqa: S102 - the guide's own examples
+
+    await asyncio.to_thread(work)
+    scope["client"].close()
+    inside = [one for one in trips if one["at"] < (DAY_0 + timedelta(days=2)).isoformat()]
+    assert scope["frame"].height == len(inside)
+    assert scope["as_served"].height == scope["found"].height == 2

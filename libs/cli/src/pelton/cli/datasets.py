@@ -1,4 +1,4 @@
-"""`pelton datasets list | show | diff | pull`, and `pelton features history`."""
+"""`pelton datasets list | show | diff | pull`: immutable tables of rows with their features."""
 
 import json
 import shutil
@@ -6,19 +6,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import polars as pl
 import typer
 from rich.markup import escape
 
 from pelton.cli.rows import cell, console, show
 from pelton.sdk.client import Client
-from pelton.sdk.datasets import Dataset, Known, historical_features
+from pelton.sdk.datasets import Dataset
 from pelton.sdk.errors import PeltonError
 
 app = typer.Typer()
 datasets = typer.Typer(no_args_is_help=True, help="Immutable tables of rows with their features.")
 app.add_typer(datasets, name="datasets")
-history_app = typer.Typer()
 
 Json = Annotated[bool, typer.Option("--json", help="For a script.")]
 Digest = Annotated[str, typer.Argument(help="The dataset's digest, or enough of it to know which: sha256:ab12…")]
@@ -79,46 +77,6 @@ def pull(
         target = out or Path(f"{found.digest[7:19]}.parquet")
         shutil.copyfile(found.path, target)
     console.print(f"{found.digest} is in {target}.", highlight=False, soft_wrap=True)
-
-
-@history_app.command()
-def history(
-    rows: Annotated[Path, typer.Argument(help="Parquet or CSV with the keys and the column event_time.")],
-    features: Annotated[list[str], typer.Option("--feature", "-f", help="view:feature, as often as wanted.")] = [],  # noqa: B006 - Typer copies it
-    service: Annotated[str | None, typer.Option("--service", help="A feature service instead.")] = None,
-    known: Annotated[
-        Known, typer.Option(help="Of all events before a row's moment, or of those that had arrived.")
-    ] = "event_time",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Parquet or CSV to write; else JSON lines.")] = None,
-) -> None:
-    """Show the features of rows as they were at each row's own event time."""
-    if bool(features) == (service is not None):
-        raise PeltonError("name features with --feature, or a feature service with --service, and not both")
-    with Client() as client:
-        found = historical_features(client, _read(rows), service or features, known=known)
-    if out is None:
-        typer.echo(found.write_ndjson(), nl=False)
-        return
-    if out.suffix == ".csv":
-        found.write_csv(out)
-    else:
-        found.write_parquet(out)
-    console.print(f"{found.height:,} rows with their features are in {out}.", highlight=False)
-
-
-def _read(path: Path) -> pl.DataFrame:
-    try:
-        if path.suffix != ".csv":
-            return pl.read_parquet(path)
-        frame = pl.read_csv(path)
-        if frame.schema.get("event_time") == pl.String:
-            moments = pl.col("event_time").str.to_datetime(time_unit="ms", time_zone="UTC")
-            return frame.with_columns(moments)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise PeltonError(
-            f"{path} cannot be read as {'CSV' if path.suffix == '.csv' else 'Parquet'}: {error}"
-        ) from error
-    return frame
 
 
 def _whole(client: Client, digest: str) -> str:

@@ -17,6 +17,7 @@ from pelton.cli import (
     feature_access,
     features,
     governance,
+    history,
     lifecycle,
     lineage,
     models,
@@ -51,7 +52,7 @@ for commands in (
 for commands in (cards.app, governance.app, provenance.app):
     models.model.registered_commands.extend(commands.registered_commands)
     models.model.registered_groups.extend(commands.registered_groups)
-for commands in (features.app, feature_access.app, online.app, feast.app):
+for commands in (features.app, feature_access.app, online.app, history.app, feast.app):
     models.features.registered_commands.extend(commands.registered_commands)
 app.add_typer(audit.app, name="audit")
 app.add_typer(demo.app, name="demo")
