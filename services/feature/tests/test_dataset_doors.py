@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import io
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,22 @@ async def test_historical_features_equal_the_online_ones_at_each_rows_time(
         )
         assert row["trips_twice__twice"] == 2 * row["trips_by_carrier__flights_1d"] + row["gate"]
         assert row["trips_by_carrier__flights_1d"] == count
+
+
+async def test_as_known_a_row_sees_what_had_arrived_by_its_moment(feature: Feature) -> None:
+    await feature.declare(source("arriving"), view("arriving_by_carrier", "arriving"))
+    before = datetime.now(UTC)
+    happened = [event(number, before - timedelta(minutes=number + 1)) for number in range(5)]
+    await feature.publish_all("arriving", happened)
+    await feature.counted("arriving", len(happened))
+    after = datetime.now(UTC)
+    frame = pl.DataFrame({"carrier": ["UA"] * 3, "event_time": [before - timedelta(seconds=1), before, after]})
+    counts = {
+        known: read(await asked(feature, frame, features="arriving_by_carrier:flights_1h", known=known))
+        for known in ("event_time", "arrival")
+    }
+    assert counts["event_time"]["arriving_by_carrier__flights_1h"].to_list() == [5, 5, 5]
+    assert counts["arrival"]["arriving_by_carrier__flights_1h"].to_list() == [0, 0, 5]
 
 
 async def test_rows_travel_as_arrow_parquet_or_json(feature: Feature, trips: list[dict[str, Any]]) -> None:  # noqa: ARG001
