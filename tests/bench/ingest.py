@@ -30,8 +30,8 @@ from pelton.testkit.peers import Peer
 ROUNDS = 3
 EVENTS = 400_000
 WARM = 60_000
-PEER_EVENTS = 200_000
-PEER_WARM = 40_000
+PEER_EVENTS = 120_000
+PEER_WARM = 20_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MEASURED, OTHERS = {1}, {0}
 POLL_SECONDS = 0.1
