@@ -1,7 +1,7 @@
 """The point-in-time join: a million events, ten thousand entities, ten features, a hundred thousand rows.
 
 Beside Feast's file store and its DuckDB store, and polars' `join_asof` as the limit; each reads Parquet from disk in a
-process of its own, in turns, and joins once before it is timed.
+process of its own, in turns, and joins once before it is timed. Then Pelton alone over HTTP.
 """
 
 import json
@@ -16,6 +16,9 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+import uvloop
+from _history_http import over_http
+from _history_side import view
 from _results import Row, save
 from _servers import PEERS
 
@@ -103,6 +106,8 @@ def main() -> None:
                 took, sums[store] = timed(peer.python, "_feast_history.py", store, folder, env=peer.env)
                 seconds[store].append(took)
             check(sums)
+        over, total = uvloop.run(over_http(folder / "platform", events(), rows(), view(FEATURES), ROUNDS))
+        check({**sums, "pelton": total})
     versions = peer.versions()
     own = seconds["pelton"]
     told = [
@@ -110,6 +115,7 @@ def main() -> None:
         Row.cost(CASE, "s", own, "Feast's DuckDB store", seconds["duckdb"]),
         Row.cost(CASE, "s", own, "polars join_asof", seconds["polars"]),
         Row.cost(f"{CASE}, as known", "s", seconds["pelton-known"]),
+        Row.cost("the same over HTTP, rows and answer as Arrow", "s", over),
     ]
     save("history", told, {name: versions[name] for name in ("feast", "duckdb", "dask")})
 
