@@ -9,8 +9,26 @@ from hypothesis import strategies as st
 
 from pelton.contracts.definitions import SourceDefinition
 from pelton.contracts.fact import Fact
-from pelton.contracts.feature import FeatureViewApplied, RecordsQuarantined, SourceAdvanced, SourceRegistered
-from pelton.feature.domain import IncompatibleError, Source, View, advance, apply, midnight, next_midnight, register
+from pelton.contracts.feature import (
+    EventsArrivedTooLate,
+    FeatureViewApplied,
+    RecordsQuarantined,
+    SourceAdvanced,
+    SourceRegistered,
+)
+from pelton.contracts.topics import data_topic
+from pelton.contracts.values import OffsetRange
+from pelton.feature.domain import (
+    IncompatibleError,
+    Source,
+    View,
+    advance,
+    apply,
+    midnight,
+    next_midnight,
+    note_too_late,
+    register,
+)
 from pelton.feature.fields import fields_read, kinds
 
 
@@ -116,6 +134,19 @@ def test_each_midnight_is_said_at_most_once_and_the_last_one_always(hours: list[
         assert advanced(state, mark, first) == []
     assert said == sorted(set(said))
     assert said == sorted({midnight(mark) for mark in marks if midnight(mark) > first})
+
+
+def test_events_that_came_too_late_are_told_of_once_with_where_they_lie() -> None:
+    def lie(partition: int, start: int, end: int) -> OffsetRange:
+        return OffsetRange(topic=data_topic("s"), partition=partition, start=start, end=end)
+
+    source_ = Source("s")
+    (first,) = note_too_late(source_, 3, {0: 10})
+    assert first == EventsArrivedTooLate(source="s", count=3, total=3, offsets=(lie(0, 0, 10),))
+    source_ = source_.evolve(first)
+    assert note_too_late(source_, 3, {0: 20, 1: 5}) == []
+    (second,) = note_too_late(source_, 4, {0: 20, 1: 5})
+    assert second == EventsArrivedTooLate(source="s", count=1, total=4, offsets=(lie(0, 10, 20), lie(1, 0, 5)))
 
 
 def test_other_facts_leave_a_source_as_it_is() -> None:
