@@ -91,7 +91,7 @@ async def told(feature: Feature, name: str, **fields: object) -> bool:
 @pytest.mark.parametrize(
     ("place", "body", "words"),
     [
-        ("entities", {"name": "carrier", "keys": ["carrier", "gate"]}, "refused_v is by the entity 'carrier'"),
+        ("entities", {"name": "legs", "keys": ["gate"]}, "refused_v is by the entity 'legs'"),
         ("transformations", transformation("refused_v", "refused_v"), "a feature view has the name"),
         ("transformations", transformation("t", "nowhere"), "no view 'nowhere'"),
         ("transformations", transformation("t", "refused_v", request=[]), "reads delay, which is neither"),
@@ -101,7 +101,7 @@ async def told(feature: Feature, name: str, **fields: object) -> bool:
 async def test_what_does_not_fit_is_refused_with_the_reason(
     feature: Feature, place: str, body: dict[str, Any], words: str
 ) -> None:
-    await feature.declare(source("refused"), view("refused_v", "refused"))
+    await feature.declare(source("refused"), view("refused_v", "refused", "legs", keys=["carrier"]))
     assert words in (await post(feature, place, body, 409))["detail"]
     assert words in str(await post(feature, "plan", {place.replace("-", "_"): [body]}, 409))
 
