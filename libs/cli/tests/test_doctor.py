@@ -1,5 +1,7 @@
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,13 +104,17 @@ def test_a_supervisor_that_has_said_nothing_yet_is_told(pelton: Command, home: P
 def test_what_a_killed_supervisor_left_is_told(pelton: Command, home: Path) -> None:
     one = Home(home)
     one.prepare()
-    itself = psutil.Process()
-    _said(one, PartState("monitor", "ready", itself.pid, 1, 0, "", 1.0, itself.create_time()))
+    waiting = [sys.executable, "-c", "input()"]
+    # as each part does, it leads a session of its own
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE, start_new_session=True) as part:
+        since = psutil.Process(part.pid).create_time()
+        _said(one, PartState("monitor", "ready", part.pid, 1, 0, "", 1.0, since))
 
-    answer = pelton("doctor")
+        answer = pelton("doctor")
 
+        part.kill()
     assert answer.code == 1
-    assert f"was killed, and left processes: {itself.pid}" in answer.out
+    assert f"was killed, and left processes: {part.pid}" in answer.out
 
 
 def _said(home: Home, *parts: PartState) -> None:
