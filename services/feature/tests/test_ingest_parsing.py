@@ -53,7 +53,7 @@ def assert_as_validated(definition: SourceDefinition, values: list[bytes]) -> No
     for name, kind in kinds(definition).items():
         column, wanted = events.columns[name], [one.data.get(name) for _, one in good]
         if kind == "number":
-            floats = np.array([np.nan if value is None else float(value) for value in wanted])
+            floats = np.array([np.nan if value is None else float(value) + 0.0 for value in wanted])
             assert np.asarray(column).tobytes() == floats.tobytes(), name
         else:
             assert isinstance(column, pl.Series)
