@@ -46,12 +46,10 @@ def answers(relations: ModuleType, events: Any, rows: Any) -> dict[str, Any]:  #
     once = relations.distinct(events)
     values = {"amount": once["amount"], "was": once["carrier"]}
     return {
-        "repeated": relations.repeated(events),
         "between": relations.between(events, 1000, 4000).select("_id", "_offset").order_by(["_id", "_offset"]),
         "known": relations.known(events, 5000).select("_id", "_offset").order_by(["_id", "_offset"]),
         "distinct": once.select("_id", "_partition", "_offset").order_by("_id"),
         "fields": relations.fields(once, ["amount", "nothing"]).order_by("_tie"),
-        "of_entities": relations.of_entities(once, ["carrier"], rows.select("carrier")).select("_id").order_by("_id"),
         "latest": relations.latest(rows, once, {"carrier": "carrier"}, values),
         "latest_known": relations.latest(rows, once, {"carrier": "carrier"}, values, as_known=True),
         "statistics": relations.statistics(once),

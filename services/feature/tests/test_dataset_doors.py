@@ -246,6 +246,11 @@ async def test_the_offline_store_says_what_it_has(feature: Feature, trips: list[
     assert found["trips"]["events"] == len(trips) + 1
     assert found["trips"]["dropped_events"] == 0
     assert found["trips"]["retention"] is None
+    told = (await feature.client.get("/v1/offline-store/trips")).json()
+    assert told["events"] == len(trips) + 1
+    assert told["delay__max"] == max(one["delay"] for one in trips if one["delay"] is not None)
+    assert told["carrier__nulls"] == sum(one["carrier"] is None for one in trips)
+    assert (await feature.client.get("/v1/offline-store/nothing")).status_code == 404
 
 
 async def test_the_sdk_makes_opens_and_reads_datasets(feature: Feature, trips: list[dict[str, Any]]) -> None:

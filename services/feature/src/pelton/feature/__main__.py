@@ -103,6 +103,7 @@ def main() -> None:
         objects,
         Replays(service.units, door),
         access,
+        reading_offline,
     )
     service.routes(router(doors))
     service.fronted_by(lambda app: FeastFront(app, online, access, utc_now))

@@ -9,6 +9,7 @@ from pelton.feature.api import (
     definitions,
     events,
     history,
+    offline,
     online,
     quality,
     quarantine,
@@ -17,7 +18,20 @@ from pelton.feature.api import (
 )
 from pelton.feature.api.doors import Doors
 
-PARTS = (access, definitions, catalogue, events, online, retrieval, watermarks, datasets, history, quarantine, quality)
+PARTS = (
+    access,
+    definitions,
+    catalogue,
+    events,
+    online,
+    retrieval,
+    watermarks,
+    datasets,
+    history,
+    offline,
+    quarantine,
+    quality,
+)
 
 
 def router(doors: Doors) -> APIRouter:

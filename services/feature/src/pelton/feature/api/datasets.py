@@ -17,7 +17,6 @@ from pelton.feature.datasets.differences import differences
 from pelton.feature.datasets.history import ImpossibleDatasetError
 from pelton.feature.datasets.queries import DatasetQuery, rows_of
 from pelton.feature.handlers import DATASET
-from pelton.feature.offline import store as offline
 from pelton.feature.selection import SelectionError
 from pelton.objects import ObjectNotFoundError
 
@@ -95,16 +94,6 @@ def routes(doors: Doors) -> APIRouter:
             media_type=tables.PARQUET,
             headers={"content-length": str(size), "content-disposition": f'attachment; filename="{name}"'},
         )
-
-    @router.get("/v1/offline-store")
-    async def offline_store(actor: Viewer) -> list[dict[str, Any]]:  # noqa: ARG001
-        """What the offline store has of each source, what its retention is and what was dropped for it."""
-        async with doors.units.begin() as unit:
-            found = await offline.summary(unit.connection)
-        sources = {name: one.definition for name, one in doors.catalogue.validators.items()}
-        return [
-            one | {"retention": sources[one["source"]].retention if one["source"] in sources else None} for one in found
-        ]
 
     return router
 

@@ -17,6 +17,7 @@ from pelton.feature.catalogue.commands import Definitions
 from pelton.feature.datasets.queries import HistoricalFeatures
 from pelton.feature.events import EventDoor, Verdict
 from pelton.feature.feast.materialization import Materializations
+from pelton.feature.offline.reading import OfflineReader
 from pelton.feature.online import OnlineFeatures
 from pelton.feature.quality.replays import Replays
 from pelton.feature.watermarks import Watermarks
@@ -46,6 +47,7 @@ class Doors:
     objects: Objects
     replays: Replays
     access: Access
+    offline: OfflineReader
 
     def known_source(self, name: str) -> None:
         """Check that a source is registered.

@@ -1,14 +1,16 @@
 """Reading the offline store: its Parquet files, by the expressions of `relations`, on polars or on DuckDB."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.types as ir
 import polars as pl
+import pyarrow as pa
 
 from pelton.contracts.topics import data_topic
 from pelton.contracts.values import OffsetRange
@@ -19,6 +21,9 @@ from pelton.feature.offline.segments import Lane, Segment
 from pelton.objects.files import Files
 from pelton.tiles.hashing import hash_texts
 from pelton.tiles.measuring import ties_of
+
+if TYPE_CHECKING:
+    from ibis.backends.duckdb import Backend
 
 _EMPTY = pl.DataFrame(
     schema={
@@ -99,6 +104,15 @@ class OfflineReader:
         lost = {source: last for source, last in sorted(dropped.items()) if last >= spans[source].first_ms}
         return Loaded(events, _ranges(ends), lost)
 
+    async def statistics(self, source: str) -> dict[str, Any]:
+        """How many events a source has, when, how many were late, and of each field its nulls, least and most.
+
+        An id that is there twice is counted once.
+        """
+        async with self.kept([source]) as segments:
+            files = [await self._files.on_disk(segment.path) for segment in segments]
+            return await asyncio.to_thread(_statistics, files) if files else {}
+
 
 def read(paths: Mapping[str, Sequence[Path]], spans: Mapping[str, Span]) -> dict[str, pl.DataFrame]:
     """The events of some sources from their files, each id once, in no particular order."""
@@ -130,16 +144,35 @@ def _on_polars(files: Sequence[Path], span: Span) -> pl.DataFrame:
 
 def _on_duckdb(files: Sequence[Path], span: Span) -> pl.DataFrame:
     """The events, each id once, with their ids."""
+    with _duckdb(files) as (connection, table):
+        fields = span.fields | {ID} if span.fields is not None else None
+        chosen = relations.fields(relations.distinct(_wanted(table, span)), fields)
+        return pl.DataFrame(_answer(connection, chosen))
+
+
+def _statistics(files: Sequence[Path]) -> dict[str, Any]:
+    with _duckdb(files) as (connection, table):
+        asked = relations.statistics(relations.distinct(relations.whole(table)))
+        found: dict[str, Any] = _answer(connection, asked).to_pylist()[0]
+        return found
+
+
+@contextmanager
+def _duckdb(files: Sequence[Path]) -> Iterator[tuple["Backend", ir.Table]]:
     connection = ibis.duckdb.connect()
     try:
         # The folders' names repeat what is known; as columns they would only be read and thrown away.
-        table = connection.read_parquet([str(file) for file in files], union_by_name=True, hive_partitioning=False)
-        fields = span.fields | {ID} if span.fields is not None else None
-        chosen = relations.fields(relations.distinct(_wanted(table, span)), fields)
-        # Ibis's own way out leads through pandas, whose import alone takes as long as reading a million events.
-        return pl.DataFrame(connection.con.sql(connection.compile(chosen)).to_arrow_table())
+        yield (
+            connection,
+            connection.read_parquet([str(file) for file in files], union_by_name=True, hive_partitioning=False),
+        )
     finally:
         connection.disconnect()
+
+
+def _answer(connection: "Backend", asked: ir.Table) -> pa.Table:
+    """What DuckDB answers. Ibis's own way is through pandas, whose import costs as much as a million events."""
+    return connection.con.sql(connection.compile(asked)).to_arrow_table()
 
 
 def _wanted(table: ir.Table, span: Span) -> ir.Table:

@@ -3,7 +3,7 @@
 Each takes and gives a table of events with the store's own columns, which all begin with `_`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import ibis
@@ -39,16 +39,6 @@ def distinct(events: ir.Table) -> ir.Table:
     order = ibis.window(group_by=events[ID], order_by=[events[PARTITION], events[OFFSET]])
     numbered = events.mutate(_nth=ibis.row_number().over(order))
     return numbered.filter(numbered["_nth"] == 0).drop("_nth")
-
-
-def repeated(events: ir.Table) -> ir.Table:
-    """One row, `repeated`: by how many rows there are more than ids."""
-    return events.aggregate(repeated=events.count() - events[ID].nunique())
-
-
-def of_entities(events: ir.Table, keys: Sequence[str], entities: ir.Table) -> ir.Table:
-    """Those of entities that a table names in columns of the same names."""
-    return events.semi_join(entities, list(keys))
 
 
 def fields(events: ir.Table, names: Iterable[str] | None) -> ir.Table:
@@ -95,12 +85,12 @@ def statistics(events: ir.Table) -> ir.Table:
         "events": events.count(),
         "first_ms": events[TIME].min(),
         "last_ms": events[TIME].max(),
-        "late": events[LATE].isin([1, TOO_LATE]).sum(),
+        "late": events.count(where=events[LATE].isin([1, TOO_LATE])),
     }
     for name, kind in events.schema().items():
         if name.startswith("_"):
             continue
-        told[f"{name}__nulls"] = events[name].isnull().sum()
+        told[f"{name}__nulls"] = events.count(where=events[name].isnull())
         if kind.is_numeric():
             told[f"{name}__min"], told[f"{name}__max"] = events[name].min(), events[name].max()
     return events.aggregate(**told)
