@@ -64,9 +64,9 @@ def assert_as_validated(definition: SourceDefinition, values: list[bytes]) -> No
     assert not any(kept[name].is_nan().any() for name, kind in kinds(definition).items() if kind == "number")
 
 
-numbers = st.sampled_from(
-    [0, -0.0, 1, 1.0, 1.5, 5, -3, 2**53, 2**53 + 1, 2**63, 2**64, 10**400, 1.2e308, 1e300, 7e-320]
-)
+NUMBERS = [0, -0.0, 1, 1.0, 1.5, 5, -3, 2**53, 2**53 + 1, 2**63, 2**64, 10**308, 10**400, 1.2e308, 1e300, 7e-320]
+VALUES = [None, True, "", "a", "bb", "ccc", [], [1], ["a"], {}, {"a": 1}, *NUMBERS]
+numbers = st.sampled_from(NUMBERS)
 leaves = (
     st.none()
     | st.booleans()
@@ -86,65 +86,76 @@ clock = st.datetimes(datetime(2012, 12, 30), datetime(2013, 1, 3)).map(  # noqa:
 )
 zones = st.sampled_from(["Z", "+00:00", "-05:30", "z", "", "+24:00", "+05", "+0530"])
 times = st.builds(str.__add__, clock, zones) | st.text(max_size=25) | st.integers()
-schemas = st.sampled_from(
-    [
-        {"type": "number"},
-        {"type": ["number", "null"], "minimum": -3, "exclusiveMaximum": 5},
-        {"type": "integer"},
-        {"type": ["integer", "null"], "exclusiveMinimum": 0, "maximum": 2**52},
-        {"type": ["integer", "number"], "maximum": 1.5},
-        {"type": "boolean"},
-        {"type": ["boolean", "number", "null"]},
-        {"type": "string", "minLength": 1, "maxLength": 2},
-        {"type": ["string", "null"], "enum": ["a", "bb"]},
-        {"type": ["string", "null"], "enum": ["a", None]},
-        {"type": "string", "pattern": "^a"},
-        {"type": "number", "multipleOf": 0.5},
-        {"type": "number", "maximum": 2**53},
-        {"type": "integer", "minimum": 0.5},
-        {"type": "array", "items": {"type": "integer"}},
-        {"type": ["array", "string"]},
-        {"type": "object"},
-        {"type": "object", "minProperties": 1},
-        {"type": "null"},
-        {"enum": [1, "a"]},
-        {"const": 1},
-        {"not": {"type": "string"}},
-        {"title": "anything"},
-        {},
-        True,
-        False,
-    ]
-)  # fmt: skip
-tops = st.sampled_from(
-    [
-        {},
-        {"additionalProperties": False},
-        {"additionalProperties": {"type": "number"}},
-        {"required": ["flight", "at", "x"]},
-        {"required": ["flight", "at", "beside"]},
-        {"minProperties": 3},
-        {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "t"},
-        {"patternProperties": {"x": {"type": "integer"}}},
-    ]
+timely = st.datetimes(datetime(2012, 12, 31), datetime(2013, 1, 2)).map(  # noqa: DTZ001 - its zone is written after it
+    lambda moment: moment.isoformat(timespec="milliseconds") + "Z"
 )
+SCHEMAS: list[Any] = [
+    {"type": "number"},
+    {"type": ["number", "null"], "minimum": -3, "exclusiveMaximum": 5},
+    {"type": "integer"},
+    {"type": ["integer", "null"], "exclusiveMinimum": 0, "maximum": 2**52},
+    {"type": ["integer", "number"], "maximum": 1.5},
+    {"type": "boolean"},
+    {"type": ["boolean", "number", "null"]},
+    {"type": "string", "minLength": 1, "maxLength": 2},
+    {"type": ["string", "null"], "enum": ["a", "bb"]},
+    {"type": ["string", "null"], "enum": ["a", None]},
+    {"type": "string", "pattern": "^a"},
+    {"type": "number", "multipleOf": 0.5},
+    {"type": "number", "maximum": 2**53},
+    {"type": "integer", "minimum": 0.5},
+    {"type": "array", "items": {"type": "integer"}},
+    {"type": ["array", "string"]},
+    {"type": "object"},
+    {"type": "object", "minProperties": 1},
+    {"type": "null"},
+    {"enum": [1, "a"]},
+    {"const": 1},
+    {"not": {"type": "string"}},
+    {"title": "anything"},
+    {},
+    True,
+    False,
+]  # fmt: skip
+TOPS: list[dict[str, Any]] = [
+    {},
+    {"additionalProperties": False},
+    {"additionalProperties": {"type": "number"}},
+    {"required": ["flight", "at", "x"]},
+    {"required": ["flight", "at", "beside"]},
+    {"minProperties": 3},
+    {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "t"},
+    {"patternProperties": {"x": {"type": "integer"}}},
+]
 keys = st.sampled_from([{"type": "string"}, {"type": ["string", "null"]}, {"type": ["integer", "null"]}])
 
 
+def properties_with(declared: object, key: dict[str, Any]) -> dict[str, Any]:
+    time = {"type": "string", "format": "date-time"}
+    return {"flight": key, "at": time, "x": declared, "y": {"type": "number"}}
+
+
+@pytest.mark.parametrize("declared", SCHEMAS, ids=repr)
+@pytest.mark.parametrize("top", TOPS, ids=repr)
+def test_each_kind_of_value_of_each_kind_of_schema_is_judged_as_by_the_validator(
+    declared: object, top: dict[str, Any]
+) -> None:
+    definition = with_schema(properties_with(declared, {"type": "string"}), **top)
+    plain = {"flight": "F1", "at": DAY_0.isoformat()}
+    events = [plain, *(plain | {"x": one} for one in VALUES), *(plain | {"y": one} for one in NUMBERS)]
+    events += [one | {"beside": 1} for one in events]
+    assert_as_validated(definition, [json.dumps(one).encode() for one in events])
+
+
 @settings(max_examples=400, deadline=None)
-@given(schemas, keys, tops, st.data())
+@given(st.sampled_from(SCHEMAS), keys, st.sampled_from(TOPS), st.data())
 def test_verdicts_words_and_values_are_the_validators(
     declared: object, key: dict[str, Any], top: dict[str, Any], data: st.DataObject
 ) -> None:
-    properties = {
-        "flight": key,
-        "at": {"type": "string", "format": "date-time"},
-        "x": declared,
-        "y": {"type": "number"},
-    }
+    properties = properties_with(declared, key)
     fitting = st.fixed_dictionaries(
-        {"flight": st.sampled_from(["F1", 7, None]), "at": times},
-        optional={"x": values_of, "y": numbers | st.none(), "beside": values_of},
+        {"flight": st.sampled_from(["F1", "F1", 7, None]), "at": timely | timely | times},
+        optional={"x": leaves | values_of, "y": numbers | st.none(), "beside": values_of},
     )
     whole = fitting.map(lambda one: json.dumps(one).encode())
     torn = st.binary(max_size=20) | whole.map(lambda raw: raw[:-1]) | whole.map(lambda raw: raw + b",{}")
@@ -191,6 +202,15 @@ def test_a_time_is_of_a_usual_shape_or_left_to_the_validator(text: str, usual: b
 def test_a_schema_of_types_and_bounds_is_decoded_at_once() -> None:
     assert decoder_of(source("s")) is not None
     assert decoder_of(with_schema({"flight": {"type": "string"}, "at": {"type": "string"}, "x": {"not": {}}})) is None
+
+
+@pytest.mark.parametrize("beside", [b"1", b'"\\ud800"', b"1e999", b"[1,]"])
+def test_a_field_beside_the_schema_is_looked_at_by_the_validator(beside: bytes) -> None:
+    good = json.dumps(event(1, DAY_0)).encode()
+    value = good[:-1] + b', "beside": ' + beside + b"}"
+    assert_as_validated(source("s"), [value, good])
+    closed = source("s").json_schema | {"additionalProperties": False}
+    assert_as_validated(source("s", json_schema=closed), [value, good])
 
 
 def test_events_among_poison_keep_their_places() -> None:
