@@ -8,26 +8,16 @@ from pelton.contracts.definitions import EntityDefinition, FeatureViewDefinition
 from pelton.contracts.fact import Fact
 from pelton.contracts.feature import EntityApplied, FeatureDefinitionRemoved
 from pelton.feature.domain.errors import IncompatibleError, UnknownDefinitionError
+from pelton.feature.domain.named import Named
 
 
 @dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(Named):
     """An entity, as it is declared now."""
 
-    name: str
     definition: EntityDefinition | None = None
 
     category: ClassVar[str] = "entities"
-
-    @classmethod
-    def initial(cls, key: str) -> Self:
-        """An entity that nobody declared."""
-        return cls(key)
-
-    @property
-    def key(self) -> str:
-        """Its name."""
-        return self.name
 
     def evolve(self, fact: Fact) -> Self:
         """The entity after one more fact."""

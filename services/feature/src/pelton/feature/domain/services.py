@@ -8,26 +8,16 @@ from pelton.contracts.definitions import FeatureServiceDefinition
 from pelton.contracts.fact import Fact
 from pelton.contracts.feature import FeatureDefinitionRemoved, FeatureServiceApplied
 from pelton.feature.domain.errors import IncompatibleError, UnknownDefinitionError
+from pelton.feature.domain.named import Named
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureService:
+class FeatureService(Named):
     """A feature service, as it is declared now."""
 
-    name: str
     definition: FeatureServiceDefinition | None = None
 
     category: ClassVar[str] = "feature_services"
-
-    @classmethod
-    def initial(cls, key: str) -> Self:
-        """A feature service that nobody applied."""
-        return cls(key)
-
-    @property
-    def key(self) -> str:
-        """Its name."""
-        return self.name
 
     def evolve(self, fact: Fact) -> Self:
         """The feature service after one more fact."""

@@ -11,33 +11,23 @@ from pelton.contracts.feature import EventsArrivedTooLate, SourceAdvanced, Sourc
 from pelton.contracts.topics import data_topic
 from pelton.contracts.values import OffsetRange
 from pelton.feature.domain.errors import IncompatibleError
+from pelton.feature.domain.named import Named
 from pelton.feature.fields import kinds
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Source(Named):
     """A registered source. `advanced_to` is the last midnight that its watermark passed.
 
     `too_late` events of it are known to have come too late, up to the offsets by partition in `too_late_to`.
     """
 
-    name: str
     definition: SourceDefinition | None = None
     advanced_to: datetime | None = None
     too_late: int = 0
     too_late_to: Mapping[int, int] = field(default_factory=dict)
 
     category: ClassVar[str] = "sources"
-
-    @classmethod
-    def initial(cls, key: str) -> Self:
-        """A source that nobody registered."""
-        return cls(key)
-
-    @property
-    def key(self) -> str:
-        """Its name."""
-        return self.name
 
     def evolve(self, fact: Fact) -> Self:
         """The source after one more fact."""

@@ -9,27 +9,17 @@ from pelton.contracts.fact import Fact
 from pelton.contracts.feature import FeatureDefinitionRemoved, TransformationApplied
 from pelton.contracts.values import Digest
 from pelton.feature.domain.errors import IncompatibleError, UnknownDefinitionError
+from pelton.feature.domain.named import Named
 from pelton.tiles.expressions import Expression
 
 
 @dataclass(frozen=True, slots=True)
-class Transformation:
+class Transformation(Named):
     """A transformation and its versions, the newest last."""
 
-    name: str
     versions: tuple[TransformationDefinition, ...] = ()
 
     category: ClassVar[str] = "transformations"
-
-    @classmethod
-    def initial(cls, key: str) -> Self:
-        """A transformation that nobody applied."""
-        return cls(key)
-
-    @property
-    def key(self) -> str:
-        """Its name."""
-        return self.name
 
     @property
     def definition(self) -> TransformationDefinition | None:

@@ -17,6 +17,7 @@ from pelton.contracts.feature import (
 )
 from pelton.contracts.values import Digest
 from pelton.feature.domain.errors import IncompatibleError, UnknownDefinitionError
+from pelton.feature.domain.named import Named
 from pelton.feature.domain.sources import Source
 from pelton.feature.fields import expressions_of, fields_read, kinds
 from pelton.tiles.expressions import Column, Expression, ExpressionError
@@ -26,24 +27,13 @@ _OF_TEXTS: Final = frozenset({"first", "last", "distinct", "top_k"})
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class View(Named):
     """A feature view: its versions, the newest last, and its deprecation while it has one."""
 
-    name: str
     versions: tuple[FeatureViewDefinition, ...] = ()
     deprecation: FeatureViewDeprecated | None = None
 
     category: ClassVar[str] = "views"
-
-    @classmethod
-    def initial(cls, key: str) -> Self:
-        """A view that nobody applied."""
-        return cls(key)
-
-    @property
-    def key(self) -> str:
-        """Its name."""
-        return self.name
 
     @property
     def definition(self) -> FeatureViewDefinition | None:
