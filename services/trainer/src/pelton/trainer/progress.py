@@ -4,15 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import asyncpg
-import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pelton.eventkit.failures import is_transient
+from pelton.eventkit.announcements import Announcements
 from pelton.trainer import store
 from pelton.trainer.store import Progress
-
-log = structlog.get_logger(__name__)
 
 LONGEST_PAUSE = 1.0
 
@@ -25,20 +21,13 @@ class ProgressBoard:
 
     def __init__(self, engine: AsyncEngine, dsn: str, woken: Callable[[], None]) -> None:
         self._engine = engine
-        self._dsn = dsn
+        self._announcements = Announcements(dsn, store.CHANGED, self._on_change)
         self._woken = woken
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
         """Listen until cancelled; ride out a database that restarts."""
-        while True:
-            try:
-                await self._listen()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                log.warning("progress board interrupted", reason=str(error) or type(error).__name__)
-                await asyncio.sleep(LONGEST_PAUSE)
+        await self._announcements.run()
 
     async def wait(self, model: str | None, until: datetime | None, timeout: float) -> Sequence[Progress]:  # noqa: ASYNC109 - an answer is due then, not an error
         """The progress of a model, or of all, once all have settled up to `until`; at the latest after `timeout` s."""
@@ -55,17 +44,7 @@ class ProgressBoard:
             except TimeoutError:
                 continue
 
-    async def _listen(self) -> None:
-        lost = asyncio.Event()
-        connection = await asyncpg.connect(self._dsn, server_settings={"application_name": "trainer-progress"})
-        try:
-            connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(store.CHANGED, lambda *_: self._on_change())
-            await lost.wait()
-        finally:
-            await connection.close(timeout=2)
-
-    def _on_change(self) -> None:
+    async def _on_change(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
         self._woken()
