@@ -12,6 +12,8 @@ from command import Answer, Command
 
 from pelton.cli.main import main
 from pelton.local import ports
+from pelton.sdk.client import Client
+from pelton.testkit import KafkaInstance, PostgresInstance, ServiceInstance
 
 FIRST_PORT = 20000
 
@@ -47,6 +49,23 @@ def pelton(
         return Answer(end.value.code, out, err)
 
     return run
+
+
+@pytest.fixture
+def features(
+    pelton: Command,  # noqa: ARG001 - its home and ports are set before those of the service
+    kafka_private: KafkaInstance,
+    postgres_private: PostgresInstance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Client]:
+    """A client of a feature service of its own, which the command line finds as well."""
+    with ServiceInstance("feature", tmp_path, kafka_private, postgres_private) as service:
+        for name, value in service.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("PELTON_TOKEN", service.token())
+        with Client() as client:
+            yield client
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from command import Command
 from pelton.contracts.definitions import FeatureViewDefinition, Latest, SourceDefinition
 from pelton.sdk.client import Client
 from pelton.sdk.datasets import SourceRows, make_dataset
-from pelton.testkit import KafkaInstance, PostgresInstance, ServiceInstance
 
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
 SCHEMA = {"type": "object", "required": ["at", "key"], "properties": {"at": TEXT, "key": TEXT, "x": NUMBER}}
@@ -23,28 +21,17 @@ EVENTS = 5
 
 
 @pytest.fixture
-def feature(
-    pelton: Command,  # noqa: ARG001 - its home and ports are set before those of the service
-    kafka_private: KafkaInstance,
-    postgres_private: PostgresInstance,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Client]:
+def feature(features: Client) -> Client:
     """A client of a service with a source, a view of it, and an event each hour."""
-    with ServiceInstance("feature", tmp_path, kafka_private, postgres_private) as service:
-        for name, value in service.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("PELTON_TOKEN", service.token())
-        with Client() as client:
-            client.post("feature", "/v1/sources", SOURCE.model_dump(mode="json"))
-            client.post("feature", "/v1/feature-views", VIEW.model_dump(mode="json"))
-            data = [{"at": f"2013-01-01T0{x}:00:00Z", "key": "k", "x": x} for x in range(EVENTS)]
-            events = [{"id": f"e{one['x']}", "data": one} for one in data]
-            client.send("feature", "POST", "/v1/events", json={"source": "readings", "events": events})
-            until = time.monotonic() + 30
-            while client.get("feature", "/v1/sources/readings")["events"] < EVENTS:
-                assert time.monotonic() < until
-            yield client
+    features.post("feature", "/v1/sources", SOURCE.model_dump(mode="json"))
+    features.post("feature", "/v1/feature-views", VIEW.model_dump(mode="json"))
+    data = [{"at": f"2013-01-01T0{x}:00:00Z", "key": "k", "x": x} for x in range(EVENTS)]
+    events = [{"id": f"e{one['x']}", "data": one} for one in data]
+    features.send("feature", "POST", "/v1/events", json={"source": "readings", "events": events})
+    until = time.monotonic() + 30
+    while features.get("feature", "/v1/sources/readings")["events"] < EVENTS:
+        assert time.monotonic() < until
+    return features
 
 
 def test_datasets_are_listed_shown_compared_and_pulled(feature: Client, pelton: Command, tmp_path: Path) -> None:

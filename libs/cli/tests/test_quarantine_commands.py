@@ -1,7 +1,6 @@
 """The quarantine on the command line, of a feature service of its own."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ from command import Command
 
 from pelton.contracts.definitions import Range, SourceDefinition
 from pelton.sdk.client import Client
-from pelton.testkit import KafkaInstance, PostgresInstance, ServiceInstance
 
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
 SCHEMA = {"type": "object", "required": ["at", "key"], "properties": {"at": TEXT, "key": TEXT, "x": NUMBER}}
@@ -22,24 +20,13 @@ def definition(most: float) -> dict[str, object]:
 
 
 @pytest.fixture
-def feature(
-    pelton: Command,  # noqa: ARG001 - its home and ports are set before those of the service
-    kafka_private: KafkaInstance,
-    postgres_private: PostgresInstance,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Client]:
+def feature(features: Client) -> Client:
     """A client of a service with a source of which four records of five are set aside."""
-    with ServiceInstance("feature", tmp_path, kafka_private, postgres_private) as service:
-        for name, value in service.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("PELTON_TOKEN", service.token())
-        with Client() as client:
-            client.post("feature", "/v1/sources", definition(0.5))
-            data = [{"at": "2013-01-01T00:00:00Z", "key": "k", "x": x} for x in range(5)]
-            events = [{"id": f"e{one['x']}", "data": one} for one in data]
-            client.send("feature", "POST", "/v1/events", json={"source": "readings", "events": events})
-            yield client
+    features.post("feature", "/v1/sources", definition(0.5))
+    data = [{"at": "2013-01-01T00:00:00Z", "key": "k", "x": x} for x in range(5)]
+    events = [{"id": f"e{one['x']}", "data": one} for one in data]
+    features.send("feature", "POST", "/v1/events", json={"source": "readings", "events": events})
+    return features
 
 
 def test_records_are_listed_shown_replayed_and_discarded(feature: Client, pelton: Command, tmp_path: Path) -> None:
