@@ -2,13 +2,9 @@
 
 import asyncio
 import json
-import os
 import signal
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +16,10 @@ from pelton.contracts.fact import Fact
 from pelton.contracts.topics import data_topic
 from pelton.eventkit.clock import utc_now, uuid7
 from pelton.eventkit.envelope import Envelope
-from pelton.eventkit.identity import Role, load_or_create_key, mint
+from pelton.eventkit.identity import Role
 from pelton.eventkit.publisher import KafkaPublisher, Outgoing
 from pelton.eventkit.topics import ensure_topics
-from pelton.local import ports
-from pelton.testkit import KafkaInstance, PostgresInstance, eventually
+from pelton.testkit import KafkaInstance, PostgresInstance, ServiceInstance, eventually
 
 Told = tuple[Envelope, dict[str, Any]]
 
@@ -32,33 +27,23 @@ Told = tuple[Envelope, dict[str, Any]]
 class Feature:
     """The process, on the same home, database and port each time it is started."""
 
-    def __init__(self, environment: dict[str, str], client: httpx.AsyncClient, publisher: KafkaPublisher) -> None:
+    def __init__(self, service: ServiceInstance, client: httpx.AsyncClient, publisher: KafkaPublisher) -> None:
         self.client = client
         self.publisher = publisher
-        self.process: Process | None = None
-        self.home = Path(environment["PELTON_HOME"])
-        self.dsn = f"{environment['PELTON_POSTGRES']}/feature"
-        self._environment = environment
+        self.home = Path(service.environment["PELTON_HOME"])
+        self.dsn = service.database
+        self._service = service
         self._position = 0
 
     async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "pelton.feature", env=self._environment, stdout=asyncio.subprocess.DEVNULL
-        )
-        await eventually(self._ready, timeout=60)
+        await asyncio.to_thread(self._service.start)
 
-    async def end(self, by: signal.Signals) -> int | None:
-        if self.process is None:
-            return None
-        if self.process.returncode is None:
-            self.process.send_signal(by)
-        return await self.process.wait()
+    async def end(self, by: signal.Signals) -> int:
+        return await self._service.end(by)
 
     def client_of(self, role: Role | None) -> httpx.AsyncClient:
         """A client with a role's token, or without any."""
-        key = load_or_create_key(self.home / "secrets" / "token.key")
-        headers = {"authorization": f"Bearer {mint(key, 'eve', role, utc_now(), timedelta(hours=1))}"} if role else {}
-        return httpx.AsyncClient(base_url=self.client.base_url, headers=headers, trust_env=False, timeout=30)
+        return self._service.client(role, "eve")
 
     async def declare(self, *definitions: SourceDefinition | FeatureViewDefinition) -> None:
         for definition in definitions:
@@ -100,7 +85,7 @@ class Feature:
 
     async def told(self) -> list[Told]:
         """Every fact that the service has published, by position."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._environment["PELTON_KAFKA"])
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._service.environment["PELTON_KAFKA"])
         await consumer.start()
         try:
             partitions = [TopicPartition("pelton.feature", number) for number in range(2)]
@@ -156,39 +141,19 @@ class Feature:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def _ready(self) -> bool:
-        assert self.process is not None
-        assert self.process.returncode is None
-        with suppress(httpx.TransportError):
-            return (await self.client.get("/readyz")).is_success
-        return False
-
 
 @asynccontextmanager
 async def feature_service(kafka: KafkaInstance, postgres: PostgresInstance, home: Path) -> AsyncIterator[Feature]:
     """A service that is ready, and is killed in the end."""
-    port_base = ports.free_block(8)
-    environment = os.environ | {
-        "PELTON_HOME": str(home),
-        "PELTON_KAFKA": kafka.bootstrap,
-        "PELTON_POSTGRES": postgres.database("feature").replace("+asyncpg", "").rpartition("/")[0],
-        "PELTON_PORT_BASE": str(port_base),
-    }
-    key = load_or_create_key(home / "secrets" / "token.key")
-    token = mint(key, "ann", Role.CONTRIBUTOR, utc_now(), timedelta(hours=1))
+    service = ServiceInstance("feature", home, kafka, postgres)
     await ensure_topics(kafka.bootstrap, {"pelton.feature": 2})
     publisher = KafkaPublisher(kafka.bootstrap, "upstream")
     await publisher.start()
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port_base + 2}",
-        headers={"authorization": f"Bearer {token}"},
-        trust_env=False,
-        timeout=30,
-    ) as client:
-        running = Feature(environment, client, publisher)
+    async with service.client(Role.CONTRIBUTOR) as client:
+        running = Feature(service, client, publisher)
         try:
             await running.start()
             yield running
         finally:
-            await running.end(signal.SIGKILL)
+            service.crash()
             await publisher.stop()
