@@ -51,11 +51,6 @@ class Catalogue:
         if self.reader is not None:
             self.reader.read([data_topic(definition.name)])
 
-    def add_view(self, definition: FeatureViewDefinition) -> None:
-        """Fold a version of a view from now on."""
-        self.views = [*(view for view in self.views if view.digest != definition.digest), definition]
-        self._newest[definition.name] = definition
-
     def views_of(self, source: str) -> list[FeatureViewDefinition]:
         """Every version of every view of a source."""
         return [view for view in self.views if view.source == source]
@@ -71,10 +66,6 @@ class Catalogue:
     def feature_service(self, name: str) -> FeatureServiceDefinition | None:
         """A feature service by its name."""
         return self.services.get(name)
-
-    def view_by_digest(self, digest: str) -> FeatureViewDefinition | None:
-        """A version of a view."""
-        return next((view for view in self.views if view.digest == digest), None)
 
     async def load(self, units: Units, reader: PartitionReader[Any]) -> None:
         """Take up where the last run left: what is registered is read before any event is."""
